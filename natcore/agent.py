@@ -1,0 +1,60 @@
+"""The boundary between the protocol core and the world: bytes, time and randomness in; bytes and events out.
+
+Every UDP state machine of natcore has the five verbs of :class:`Agent`. The shell that owns the sockets
+calls in, and after *every* call drains events, then datagrams, then arms exactly one timer. ``now`` is
+seconds on one monotonic clock that the shell chose; an agent compares instants and never reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from natcore.address import TransportAddress
+
+RandomBytes = Callable[[int], bytes]
+"""A source of randomness: ``secrets.token_bytes`` in production, a counter or a seeded one in tests."""
+
+EventT_co = TypeVar("EventT_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transmit:
+    """One datagram that the shell shall send.
+
+    Attributes:
+        data: the UDP payload.
+        destination: where to send it.
+        base: the local address of the socket to send it from (RFC 8445 section 5.1.1: a candidate's base).
+    """
+
+    data: bytes
+    destination: TransportAddress
+    base: TransportAddress
+
+
+class Agent(Protocol[EventT_co]):
+    """A sans-I/O UDP state machine.
+
+    Deviation from the plan in DESIGN.md: ``receive_datagram`` is also told the ``base`` on which the
+    datagram arrived, because an agent with several sockets (several interfaces now, birthday probing later)
+    must answer from the one that was addressed.
+    """
+
+    def receive_datagram(
+        self, data: bytes, source: TransportAddress, base: TransportAddress, now: float
+    ) -> None:
+        """Takes one received datagram. Never raises, whatever the bytes are."""
+
+    def handle_timer(self, now: float) -> None:
+        """Does everything that is due at ``now``: nothing when early, all of it when late."""
+
+    def datagrams_to_send(self) -> list[Transmit]:
+        """Hands over, once, the datagrams that are waiting to be sent, oldest first."""
+
+    def next_event(self) -> EventT_co | None:
+        """Hands over, once, the oldest waiting event, or None."""
+
+    def get_timer(self) -> float | None:
+        """The instant at which ``handle_timer`` must be called, or None when nothing is pending."""

@@ -1,0 +1,103 @@
+"""Every exception that natcore can raise, and the roots that the other rooms build on.
+
+::
+
+    NatTraversalError
+    +-- MisuseError                  the owner called an object in a wrong state or with a wrong value
+    +-- ProtocolError                the remote side broke a protocol
+    |   +-- DecodeError              bytes that are not what they should be (also: ValueError)
+    +-- TransactionError             a STUN transaction ended without a success response
+    |   +-- TransactionTimedOut      nobody answered
+    |   +-- TransactionRejected      an error response came, with its code
+    +-- TraversalError               no path to the peer
+    +-- RendezvousError              what the server (or its client) says to an operator
+    +-- PeerError                    what the peer library says to its user
+
+Fields come first and the text is built from them. What a *peer* sends never raises out of an agent: a
+:class:`DecodeError` is caught there and counted. ``netlab`` has its own root, ``netlab.errors.LabError``,
+because it shares no code with what it tests.
+"""
+
+from __future__ import annotations
+
+
+class NatTraversalError(Exception):
+    """Root of everything that this toolkit raises on purpose."""
+
+
+class MisuseError(NatTraversalError):
+    """The owner of an object used it in a way that it does not allow; the object is unchanged."""
+
+
+class ProtocolError(NatTraversalError):
+    """The remote side did something that its protocol does not allow."""
+
+
+class DecodeError(ProtocolError, ValueError):
+    """Bytes or text that do not decode.
+
+    Attributes:
+        what: what was being decoded, for example ``"STUN header"``.
+        got: what was found, in words, with its unit.
+        expected: what would have been right, or None where ``got`` says it all.
+    """
+
+    def __init__(self, what: str, *, got: str, expected: str | None = None) -> None:
+        self.what = what
+        self.got = got
+        self.expected = expected
+        super().__init__(what, got, expected)
+
+    def __str__(self) -> str:
+        text = f"{self.what}: got {self.got}"
+        return text if self.expected is None else f"{text}, expected {self.expected}"
+
+
+class TransactionError(NatTraversalError):
+    """A STUN transaction ended without a success response."""
+
+
+class TransactionTimedOut(TransactionError):
+    """No response came to any of the requests of a transaction.
+
+    Attributes:
+        requests_sent: how many times the request was sent.
+        waited: seconds from the first request to giving up.
+    """
+
+    def __init__(self, *, requests_sent: int, waited: float) -> None:
+        self.requests_sent = requests_sent
+        self.waited = waited
+        super().__init__(requests_sent, waited)
+
+    def __str__(self) -> str:
+        return f"no response to {self.requests_sent} requests in {self.waited:.1f} s"
+
+
+class TransactionRejected(TransactionError):
+    """An error response came.
+
+    Attributes:
+        code: the STUN error code, 300 to 699 (RFC 8489 section 14.8).
+        reason: the reason phrase as the server sent it, untrusted text.
+    """
+
+    def __init__(self, *, code: int, reason: str) -> None:
+        self.code = code
+        self.reason = reason
+        super().__init__(code, reason)
+
+    def __str__(self) -> str:
+        return f"rejected with error {self.code} ({self.reason})"
+
+
+class TraversalError(NatTraversalError):
+    """No path to the peer was found, or the path was lost; the text says why."""
+
+
+class RendezvousError(NatTraversalError):
+    """Root of what the rendezvous server says to its operator."""
+
+
+class PeerError(NatTraversalError):
+    """Root of what the peer library says to its user."""
