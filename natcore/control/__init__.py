@@ -1,0 +1,1 @@
+"""The control protocol between client and rendezvous server: messages and their stream."""
