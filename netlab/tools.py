@@ -1,0 +1,95 @@
+"""Running the system's tools: ``ip``, ``iptables-restore``, ``conntrack`` and their like.
+
+A tool runs in a session of its own, so that a ctrl-C at the terminal reaches the lab and not the ``ip`` that
+is just taking it down.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from netlab.errors import MissingTool, NotPermitted, ToolFailed
+
+PACKAGES = {
+    "ip": "iproute2",
+    "sysctl": "procps",
+    "iptables-restore": "iptables",
+    "ipset": "ipset",
+    "conntrack": "conntrack",
+}
+"""The Debian package of each tool."""
+
+TOOL_TIMEOUT = 20.0
+"""Seconds for one call of a tool; they take milliseconds, more means that the kernel is stuck."""
+
+_SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+"""Debian leaves the sbin directories out of the PATH of whoever became root with `su`."""
+
+ItemT = TypeVar("ItemT")
+
+
+def find_tool(tool: str) -> str:
+    """The path of a tool.
+
+    Raises:
+        MissingTool: it is not installed.
+    """
+    path = shutil.which(tool, path=_SEARCH_PATH)
+    if path is None:
+        raise MissingTool(tool, package=PACKAGES.get(tool, tool))
+    return path
+
+
+def require_root() -> None:
+    """Checks that namespaces can be made.
+
+    Raises:
+        NotPermitted: we are not root.
+    """
+    if os.geteuid() != 0:
+        raise NotPermitted
+
+
+def run_tool(argv: Sequence[str], *, text: str | None = None) -> str:
+    """Runs a tool to its end, with ``text`` on stdin, and returns what it wrote on stdout.
+
+    Raises:
+        MissingTool: it is not installed.
+        ToolFailed: its exit code was not 0, or it did not end in time.
+    """
+    command = [find_tool(argv[0]), *argv[1:]]
+    try:
+        done = subprocess.run(
+            command,
+            input=text or "",
+            text=True,
+            capture_output=True,
+            timeout=TOOL_TIMEOUT,
+            start_new_session=True,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise ToolFailed(argv, returncode=-1, complaint=f"no end within {TOOL_TIMEOUT:g} s") from exc
+    if done.returncode != 0:
+        raise ToolFailed(argv, returncode=done.returncode, complaint=done.stderr)
+    return done.stdout
+
+
+def in_namespace(namespace: str, argv: Sequence[str]) -> list[str]:
+    """The argv that runs a program of the host in a network namespace."""
+    return [find_tool("ip"), "netns", "exec", namespace, *argv]
+
+
+def for_each(items: Sequence[ItemT], action: Callable[[ItemT], object]) -> None:
+    """Does ``action`` to all items at once, in threads; the first error is raised when all have ended."""
+    if not items:
+        return
+    with ThreadPoolExecutor(max_workers=min(len(items), 16)) as pool:
+        pending = [pool.submit(action, item) for item in items]
+    for future in pending:
+        future.result()
