@@ -1,0 +1,174 @@
+"""Labs whose nodes are Docker containers: the same wiring and the same rules, other walls.
+
+Theory of operation. Each node is a container of the toolkit's image (:mod:`netlab.images`) with
+``network_mode: none``: a network namespace with nothing in it but loopback, and a file system and processes
+of its own. ``ip netns attach`` gives the namespace a name, and from then on the lab wires it like any other.
+Docker's own networks are not used, because they would put the host's bridge, packet filter and connection
+tracking between the nodes, where two translated flows can clash.
+
+Programs under test start through :mod:`netlab.docker_exec`: in the container's file system, with the toolkit
+that the image holds at ``/opt/netlab`` and first on the PATH.
+
+Always true: whatever this makes carries the label :data:`LAB_LABEL` or the lab's name, so that another
+process can remove it after a crash.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+
+import docker
+from docker.errors import APIError, DockerException, NotFound
+from docker.models.containers import Container
+
+from netlab.backend import NodeSpec, lab_of, namespace_of
+from netlab.errors import EnvironmentProblem, LabError
+from netlab.images import ensure_image
+from netlab.tools import for_each, in_namespace, require_root, run_tool
+
+LAB_LABEL = "netlab.lab"
+"""Container label: the lab's name."""
+
+NODE_LABEL = "netlab.node"
+"""Container label: the node's name in its lab."""
+
+ENGINE_TIMEOUT = 60
+"""Seconds that one request to the engine may take; creating six containers at once takes 1 s."""
+
+CAPABILITIES = ("NET_ADMIN", "NET_RAW")
+"""What programs in a node may do beyond Docker's default: set up interfaces and rules, and ping."""
+
+
+class EngineUnreachable(EnvironmentProblem):
+    """No Docker engine answers.
+
+    Attributes:
+        reason: what the attempt ran into.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        if "permission denied" in self.reason.lower():
+            return "this user may not use the Docker engine: try sudo, or join the group docker"
+        return f"no Docker engine answers ({self.reason}): start one, or try `make demo BACKEND=docker`"
+
+
+class EngineRefused(LabError):
+    """The Docker engine answered with an error.
+
+    Attributes:
+        action: what was asked of it.
+        reason: its own words.
+    """
+
+    def __init__(self, action: str, reason: str) -> None:
+        self.action = action
+        self.reason = reason
+        super().__init__(action, reason)
+
+    def __str__(self) -> str:
+        return f"the Docker engine could not {self.action}: {self.reason}"
+
+
+class DockerBackend:
+    """Nodes as containers without Docker networking; implements :class:`netlab.backend.Backend`."""
+
+    name = "docker"
+
+    @cached_property
+    def _client(self) -> docker.DockerClient:
+        try:
+            client = docker.from_env(timeout=ENGINE_TIMEOUT)
+            client.ping()
+        except DockerException as error:
+            raise EngineUnreachable(str(error)) from error
+        return client
+
+    def create_nodes(self, lab: str, nodes: Sequence[NodeSpec]) -> None:
+        """Starts one container a node, all at once, and names their network namespaces.
+
+        Raises:
+            EnvironmentProblem: we are not root, no engine answers, or the image cannot be made.
+            LabError: the engine or a tool refused.
+        """
+        require_root()
+        image = ensure_image(self._client)
+        for_each(nodes, lambda node: self._create_node(image, lab, node))
+
+    def _create_node(self, image: str, lab: str, node: NodeSpec) -> None:
+        namespace = namespace_of(lab, node.name)
+        try:
+            container = self._client.containers.run(
+                image,
+                name=namespace,
+                hostname=node.name,
+                labels={LAB_LABEL: lab, NODE_LABEL: node.name},
+                network_mode="none",
+                init=True,  # reaps what a killed program leaves behind
+                cap_add=list(CAPABILITIES),
+                detach=True,
+            )
+            container.reload()
+        except DockerException as error:
+            raise EngineRefused(f"start the container {namespace}", str(error)) from error
+        run_tool(["ip", "netns", "attach", namespace, str(container.attrs["State"]["Pid"])])
+        # From the host: inside, /proc/sys is read-only.
+        settings = [f"{key}={value}" for key, value in node.sysctls.items()]
+        if settings:
+            run_tool(in_namespace(namespace, ["sysctl", "--quiet", "--ignore", "--write", *settings]))
+
+    def command(self, lab: str, node: str, argv: Sequence[str]) -> list[str]:
+        """The argv that runs ``argv`` in the node's file system, looked up on the image's PATH."""
+        return [sys.executable, "-m", "netlab.docker_exec", namespace_of(lab, node), *argv]
+
+    def destroy_nodes(self, lab: str) -> None:
+        """Removes the lab's containers with everything that runs in them, and their namespaces' names.
+
+        Raises:
+            EnvironmentProblem: no engine answers.
+            LabError: the engine or a tool refused.
+        """
+        namespaces = [name for name in _named_namespaces() if lab_of(name) == lab]
+        for_each(namespaces, lambda name: run_tool(["ip", "netns", "delete", name]))
+        for_each(self._containers(f"{LAB_LABEL}={lab}"), _remove)
+
+    def labs(self) -> list[str]:
+        """The names of the labs that have a container now, sorted.
+
+        Raises:
+            EnvironmentProblem: no engine answers.
+            EngineRefused: it answered with an error.
+        """
+        return sorted({container.labels[LAB_LABEL] for container in self._containers(LAB_LABEL)})
+
+    def _containers(self, label: str) -> list[Container]:
+        try:
+            found: list[Container] = self._client.containers.list(
+                all=True, filters={"label": label}, ignore_removed=True
+            )
+        except DockerException as error:
+            raise EngineRefused("list containers", str(error)) from error
+        return found
+
+
+def _remove(container: Container) -> None:
+    try:
+        container.remove(force=True, v=True)
+    except NotFound:
+        return
+    except APIError as error:
+        if error.status_code != 409:  # somebody else is removing it already
+            raise EngineRefused(f"remove the container {container.name}", str(error)) from error
+
+
+def _named_namespaces() -> list[str]:
+    try:
+        return os.listdir("/run/netns")
+    except FileNotFoundError:
+        return []  # no namespace was ever named on this machine

@@ -1,0 +1,222 @@
+"""Run a command with a Docker engine at hand: ``python -m netlab.docker_engine COMMAND ARGUMENT...``.
+
+Theory of operation. Where an engine answers already (``DOCKER_HOST``, else the usual socket), the command
+just runs. Otherwise ``dockerd`` is started here with everything of its own in private directories, the
+command runs with ``DOCKER_HOST`` pointing at it, and the engine is stopped, by its pid, when the last
+command that uses it has ended. ``make test``, ``make demo BACKEND=docker`` and ``.ci/run`` all come through
+here.
+
+The engine of ours leaves the host's network alone: no bridge, no packet filter rules, no forwarding. The lab
+needs none of it, because its containers have no Docker network (see :mod:`netlab.docker_backend`). Its images
+stay in :data:`DATA_ROOT`, so that the second run does not build them again.
+
+Always true: each user of the engine holds a shared lock while its command runs, and the engine is started
+and stopped only under the exclusive lock. A killed user leaves the engine running; the next one finds and
+stops it. Where no engine can be had, the command runs all the same, after one line that says why: whether
+it can do without is for the command to decide.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import docker
+from docker.errors import DockerException
+
+RUN_DIRECTORY = Path("/run/netlab-engine")
+"""Socket, pid file, lock and log of an engine that we started."""
+
+DATA_ROOT = Path("/var/lib/netlab-engine")
+"""Images and containers of an engine that we started; kept between runs."""
+
+START_TIMEOUT = 60.0
+"""Seconds that a new engine may take until it answers; 0.4 s is usual, but not on a slow disk."""
+
+STOP_TIMEOUT = 20.0
+"""Seconds from SIGTERM to SIGKILL; dockerd itself gives its containers 15 s."""
+
+POLL_INTERVAL = 0.05
+"""Seconds between two looks at an engine that starts or stops."""
+
+
+class EngineUnavailable(Exception):
+    """No Docker engine answers and none can be started; the text says why and what to try."""
+
+
+def daemon_command(run_directory: Path, data_root: Path) -> list[str]:
+    """The command line of an engine that touches nothing of the host's network.
+
+    Args:
+        run_directory: where socket, pid file and run-time state go; on a file system that allows sockets.
+        data_root: where images and containers go.
+    """
+    return [
+        "dockerd",
+        f"--host={socket_url(run_directory)}",
+        f"--pidfile={run_directory / 'dockerd.pid'}",
+        f"--exec-root={run_directory / 'exec'}",
+        f"--data-root={data_root}",
+        "--bridge=none",
+        "--iptables=false",
+        "--ip6tables=false",
+        "--ip-forward=false",
+        "--ip-masq=false",
+    ]
+
+
+def socket_url(run_directory: Path) -> str:
+    """What ``DOCKER_HOST`` has to be for an engine of ours."""
+    return f"unix://{run_directory / 'docker.sock'}"
+
+
+def answers(url: str | None) -> bool:
+    """Whether an engine answers at a URL; None means where the environment says, else the usual socket."""
+    environment = dict(os.environ) if url is None else {"DOCKER_HOST": url}
+    try:
+        client = docker.from_env(environment=environment, timeout=5)
+    except DockerException:
+        return False
+    try:
+        return bool(client.ping())
+    except (DockerException, OSError):
+        return False
+    finally:
+        client.close()
+
+
+@contextmanager
+def engine(run_directory: Path = RUN_DIRECTORY, data_root: Path = DATA_ROOT) -> Iterator[Mapping[str, str]]:
+    """Hold a running engine for the length of a ``with`` block.
+
+    Yields:
+        What to add to the environment of a program that shall use it; empty where an engine ran anyway.
+
+    Raises:
+        EngineUnavailable: none answers and none can be started.
+    """
+    if answers(None):
+        yield {}
+        return
+    _check_startable()
+    run_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (run_directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not answers(socket_url(run_directory)):
+            _start(run_directory, data_root)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        try:
+            yield {"DOCKER_HOST": socket_url(run_directory)}
+        finally:
+            _stop_if_last(lock.fileno(), run_directory)
+
+
+def _check_startable() -> None:
+    if os.environ.get("DOCKER_HOST"):
+        raise EngineUnavailable(f"no Docker engine answers at DOCKER_HOST={os.environ['DOCKER_HOST']}")
+    if os.geteuid() != 0:
+        raise EngineUnavailable("no Docker engine answers to this user, and only root can start one")
+    if shutil.which("dockerd") is None:
+        raise EngineUnavailable("no Docker engine answers and dockerd is missing: apt-get install docker.io")
+
+
+def _start(run_directory: Path, data_root: Path) -> None:
+    """Start the engine, detached from our terminal so that ^C reaches only the command that uses it."""
+    data_root.mkdir(mode=0o710, parents=True, exist_ok=True)
+    log = run_directory / "dockerd.log"
+    with log.open("wb") as output:
+        daemon = subprocess.Popen(
+            daemon_command(run_directory, data_root),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_TIMEOUT
+    while not answers(socket_url(run_directory)):
+        if daemon.poll() is not None:
+            raise EngineUnavailable(f"dockerd ended with code {daemon.returncode}: see {log}")
+        if time.monotonic() > deadline:
+            daemon.terminate()
+            raise EngineUnavailable(f"dockerd did not answer within {START_TIMEOUT:.0f} s: see {log}")
+        time.sleep(POLL_INTERVAL)
+
+
+def _stop_if_last(lock: int, run_directory: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return  # somebody else still uses it, and will be the one to stop it
+    pid = _daemon_pid(run_directory)
+    if pid is None:
+        return
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT
+    while _daemon_pid(run_directory) == pid:
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
+            return
+        _reap(pid)
+        time.sleep(POLL_INTERVAL)
+
+
+def _daemon_pid(run_directory: Path) -> int | None:
+    """The pid in the pid file, if that process is still an engine: a stale file may name anything."""
+    try:
+        pid = int((run_directory / "dockerd.pid").read_text())
+        is_engine = Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd"
+    except (OSError, ValueError):
+        return None
+    return pid if is_engine else None
+
+
+def _reap(pid: int) -> None:
+    """Collect the engine if it is our own child; one that an earlier run left is init's."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command to its end, passing SIGTERM on, and return its exit code (128 + n after signal n)."""
+    process = subprocess.Popen(command, env={**os.environ, **environment})
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        process.send_signal(number)
+
+    # ^C reaches the whole foreground group, the command included: we only have to outlive it.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.signal(signal.SIGTERM, pass_on)
+    try:
+        code = process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])
+    return code if code >= 0 else 128 - code
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command given as arguments with an engine at hand, and return its exit code."""
+    command = list(sys.argv[1:] if arguments is None else arguments)
+    if not command:
+        print("usage: python -m netlab.docker_engine COMMAND ARGUMENT...", file=sys.stderr)
+        return 2
+    try:
+        with engine() as environment:
+            return run(command, environment)
+    except EngineUnavailable as error:
+        print(f"netlab: {error}", file=sys.stderr)
+    return run(command, {})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
