@@ -1,0 +1,96 @@
+"""The answers of a STUN server, as pure functions of a request and of where it came from (RFC 8489 6.3).
+
+What a stranger's forged source address can make us send to a victim is bounded. A plain success response is
+as small as it gets, 32 bytes for IPv4: against a bare 20-byte request that is 60 bytes for 48 with the IP and
+UDP headers, a factor of 1.25, and the one answer that may be larger than its request (IPv6: 92 for 68, 1.35).
+An error is never larger than the request: it loses its reason phrase first, and is not sent if that is not
+enough.
+
+Not supported: MAPPED-ADDRESS for RFC 3489 clients. Their messages have no magic cookie and do not decode.
+"""
+
+from __future__ import annotations
+
+from natcore.address import TransportAddress
+from natcore.stun.attributes.attribute import Attribute
+from natcore.stun.attributes.behavior import ChangeRequest, Padding, ResponsePort
+from natcore.stun.attributes.stun import ErrorCode, UnknownAttributes, XorMappedAddress
+from natcore.stun.integrity import IntegrityAlgorithm
+from natcore.stun.message import Message, MessageClass, Method, ReceivedMessage
+
+UNKNOWN_ATTRIBUTE = 420
+"""The error code for comprehension-required attributes that the server does not know (section 14.8)."""
+
+_UNKNOWN_ATTRIBUTE_REASON = "Unknown Attribute"
+
+_NOT_UNDERSTOOD = (ChangeRequest, ResponsePort, Padding)
+"""Attributes that decode, but that a server with one address cannot obey. Ignoring CHANGE-REQUEST makes
+RFC 5780 clients believe in a NAT without filtering: RFC 5780 section 6.1 wants a 420."""
+
+
+def answer_binding_request(
+    request: ReceivedMessage, source: TransportAddress, *, key: bytes | None = None
+) -> bytes | None:
+    """The datagram that answers a Binding request, or None where there is none to send.
+
+    Whether the request is authentic has been decided before.
+
+    Args:
+        request: any decoded message; only a Binding request has an answer.
+        source: where the request's datagram came from, as the socket saw it.
+        key: signs the answer, with the algorithm that the request was signed with; None leaves it unsigned.
+    """
+    if request.method is not Method.BINDING or request.message_class is not MessageClass.REQUEST:
+        return None
+    not_understood = _find_not_understood(request)
+    if not_understood:
+        return _reject_attributes(request, not_understood, key)
+    return _respond(request, MessageClass.SUCCESS_RESPONSE, (XorMappedAddress(source),), key)
+
+
+def error_response(request: ReceivedMessage, code: int, reason: str, key: bytes | None = None) -> bytes:
+    """An error response; a FINGERPRINT is added if the request had one.
+
+    Nothing bounds its size: compare with ``len(request.raw)`` before sending to an unproven address.
+
+    Args:
+        request: what is refused.
+        code: 300 to 699.
+        reason: at most 763 bytes of UTF-8, for people.
+        key: signs the answer, with the algorithm that the request was signed with; None leaves it unsigned.
+
+    Raises:
+        MisuseError: code or reason is out of range.
+    """
+    return _respond(request, MessageClass.ERROR_RESPONSE, (ErrorCode(code, reason),), key)
+
+
+def _find_not_understood(request: ReceivedMessage) -> tuple[int, ...]:
+    undoable = tuple(kind.TYPE for kind in _NOT_UNDERSTOOD if request.get(kind) is not None)
+    return request.unknown_required + undoable
+
+
+def _reject_attributes(request: ReceivedMessage, types: tuple[int, ...], key: bytes | None) -> bytes | None:
+    """The 420 with as much text as fits into the request's size, or None if even the bare one does not."""
+    for reason in (_UNKNOWN_ATTRIBUTE_REASON, ""):
+        attributes = (ErrorCode(UNKNOWN_ATTRIBUTE, reason), UnknownAttributes(types))
+        answer = _respond(request, MessageClass.ERROR_RESPONSE, attributes, key)
+        if len(answer) <= len(request.raw):
+            return answer
+    return None
+
+
+def _respond(
+    request: ReceivedMessage,
+    message_class: MessageClass,
+    attributes: tuple[Attribute, ...],
+    key: bytes | None,
+) -> bytes:
+    response = Message(
+        method=request.method,
+        message_class=message_class,
+        transaction_id=request.transaction_id,
+        attributes=attributes,
+    )
+    algorithm = IntegrityAlgorithm.SHA1 if request.integrity is None else request.integrity.algorithm
+    return response.encode(key=key, algorithm=algorithm, fingerprint=request.has_fingerprint)
