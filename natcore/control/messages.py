@@ -18,7 +18,9 @@ from msgspec import Meta, Struct
 VERSION = 1
 """Of the control protocol; a client that speaks another one is refused with ``unsupported-version``."""
 
-ID_PATTERN = r"^[A-Za-z0-9_.-]{1,32}\Z"
+MAX_ID_LENGTH = 32
+
+ID_PATTERN = rf"^[A-Za-z0-9_.-]{{1,{MAX_ID_LENGTH}}}\Z"
 """What a client may be called: a name that a person can type and that no terminal can misread."""
 
 MAX_CANDIDATES = 16

@@ -1,0 +1,90 @@
+"""What the registry knows of one TCP connection and of the client that registered on it."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass, field
+
+from natcore.address import ReflexiveAddress, TransportAddress
+from natcore.agent import RandomBytes
+from natcore.control.messages import ClientId, ClientMessage, ClientStatus, Publish, Status
+from natcore.control.stream import ControlStream, client_stream
+from natcore.registry.commands import ConnectionId
+from natcore.registry.token_bucket import TokenBucket
+
+SESSION_BYTES = 12
+"""96 bits of randomness in 16 characters: no two sessions or introductions ever share a name."""
+
+KEY_BYTES = 24
+"""192 bits in 32 characters; RFC 8489 section 9.1.1 asks for 128 at least."""
+
+
+def random_token(random: RandomBytes, length: int) -> str:
+    """Base64 of ``length`` random bytes, a multiple of three so that no padding is needed."""
+    return b64encode(random(length)).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """The last Awake request of a session that was believed.
+
+    Attributes:
+        sequence: its AWAKE-SEQUENCE.
+        transaction: its transaction id.
+        source: where it came from.
+    """
+
+    sequence: int
+    transaction: bytes
+    source: TransportAddress
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Client:
+    """A registered client.
+
+    Attributes:
+        id: its name.
+        connection: the TCP connection that it lives on.
+        session: USERNAME of its Awake requests.
+        key: the password of these, in characters.
+        introductions: how many more it may cause now.
+        observation: the last believed Awake request of this session.
+        reflexive_address: where the client's datagrams come from; None while it is Asleep. A session that
+            took over keeps its predecessor's until its own first observation.
+        published: its ICE credentials and candidates.
+    """
+
+    id: ClientId
+    connection: ConnectionId
+    session: str
+    key: str
+    introductions: TokenBucket
+    observation: Observation | None = None
+    reflexive_address: ReflexiveAddress | None = None
+    published: Publish | None = None
+
+    @property
+    def status(self) -> ClientStatus:
+        """The client's row in the list."""
+        status = Status.ASLEEP if self.reflexive_address is None else Status.AWAKE
+        return ClientStatus(id=self.id, status=status)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Connection:
+    """One TCP connection.
+
+    Attributes:
+        id: the shell's name for it.
+        endpoints: the server's UDP endpoints to tell the client.
+        stream: decodes what arrives.
+        malformed_lines: how many came.
+        client: who registered, or None.
+    """
+
+    id: ConnectionId
+    endpoints: tuple[str, ...]
+    stream: ControlStream[ClientMessage] = field(default_factory=client_stream)
+    malformed_lines: int = 0
+    client: Client | None = None

@@ -1,0 +1,42 @@
+"""Every limit and interval of the registry, in one place, each with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryConfig:
+    """What an operator (or a test) may choose. Times are in seconds.
+
+    Attributes:
+        registration_timeout: from connecting, or from the last refused attempt, to a successful ``register``.
+            A program needs one round trip; ten seconds forgive the worst mobile link.
+        line_timeout: from the first to the last byte of one line. A line is one segment or a few, so
+            whoever needs longer holds memory on purpose.
+        ping_interval: between the server's pings to one client. Three fit into ``silence_timeout``, so two
+            may get lost in a stalled connection.
+        silence_timeout: a client from which no whole line came for so long is gone. With the detection
+            of the shell on top a dead connection is announced within 30 s.
+        announcement_interval: after one announcement further changes wait so long and travel together.
+            Below what a person notices, and it turns a burst of n joins into a few messages.
+        max_clients: registered at a time. The list of so many takes 600 kB to send, and every change costs
+            as many writes; beyond that the population belongs on several servers.
+        max_unregistered: connections that have not registered. The oldest gives way to a newcomer: an
+            honest client is among them for one round trip only, so a flood hurts the flood.
+        max_malformed_lines: of one connection. A few may come from a newer version; more is noise.
+        introduction_rate: introductions a second that one client may cause, in the long run. Each makes
+            somebody else send up to ``MAX_CANDIDATES`` times a dozen checks.
+        introduction_burst: introductions that a client may cause at once: a group call.
+    """
+
+    registration_timeout: float = 10.0
+    line_timeout: float = 10.0
+    ping_interval: float = 10.0
+    silence_timeout: float = 25.0
+    announcement_interval: float = 0.05
+    max_clients: int = 10_000
+    max_unregistered: int = 512
+    max_malformed_lines: int = 8
+    introduction_rate: float = 10.0
+    introduction_burst: int = 20

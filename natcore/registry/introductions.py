@@ -1,0 +1,113 @@
+"""Who may be introduced to whom, and what each is told of the other.
+
+A client's ``host`` and ``relay`` candidates are passed on as published. Of reflexive candidates the server
+believes none but the one that it observed itself (RFC 8445 section 19.2: a forged reflexive candidate would
+aim the peer's checks, and later its data, at a victim).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+import msgspec
+
+from natcore.address import ReflexiveAddress, TransportAddress
+from natcore.control.messages import FaultCode, Introduction, Publish, WireCandidate
+from natcore.errors import DecodeError
+from natcore.ice.candidate import CandidateType, priority_of
+from natcore.registry.client import Client
+
+OBSERVED_FOUNDATION = "observed"
+"""Of the server-reflexive candidate: same type, same server, one base, hence one foundation."""
+
+_BELIEVED_TYPES = frozenset({CandidateType.HOST.value, CandidateType.RELAYED.value})
+_BROADCAST = IPv4Address("255.255.255.255")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why there is no introduction, for programs and for people."""
+
+    code: FaultCode
+    reason: str
+
+
+def believed_part(published: Publish) -> Publish:
+    """What of a ``publish`` is stored: its believed candidates, each checked and spelled in one way.
+
+    Raises:
+        DecodeError: a candidate's address is nothing that a datagram can be sent to.
+    """
+    candidates = tuple(
+        msgspec.structs.replace(candidate, address=str(_destination(candidate.address)))
+        for candidate in published.candidates
+        if candidate.type in _BELIEVED_TYPES
+    )
+    return msgspec.structs.replace(published, candidates=candidates)
+
+
+def refusal(asker: Client, target_id: str, target: Client | None, now: float) -> Refusal | None:
+    """Why ``asker`` cannot be introduced to ``target`` now; None, and one of its tokens taken, if it can."""
+    if target is asker:
+        return Refusal(code=FaultCode.SAME_CLIENT, reason=f"{target_id} is you")
+    if target is None:
+        reason = f"nobody called {target_id[:32]!a} is registered"
+        return Refusal(code=FaultCode.UNKNOWN_CLIENT, reason=reason)
+    if not is_reachable(asker):
+        return Refusal(code=FaultCode.YOU_ARE_ASLEEP, reason="you are asleep; wake and publish first")
+    if not is_reachable(target):
+        return Refusal(code=FaultCode.CLIENT_ASLEEP, reason=f"{target_id} is asleep and cannot be reached")
+    if not asker.introductions.take(now):
+        return Refusal(code=FaultCode.TOO_FAST, reason="too many introductions at once; wait a second")
+    return None
+
+
+def is_reachable(client: Client) -> bool:
+    """Whether the client is Awake and has published its credentials."""
+    return client.reflexive_address is not None and client.published is not None
+
+
+def introduction_of(client: Client, *, session: str, controlling: bool) -> Introduction:
+    """What the other side is told of a reachable ``client``.
+
+    Args:
+        client: whom it is about.
+        session: the name of this introduction, the same for both sides.
+        controlling: the role of the *receiver*.
+    """
+    assert client.published is not None
+    assert client.reflexive_address is not None
+    published = client.published
+    return Introduction(
+        session=session,
+        peer=client.id,
+        controlling=controlling,
+        ufrag=published.ufrag,
+        pwd=published.pwd,
+        candidates=(*published.candidates, *_observed(client.reflexive_address, published.candidates)),
+    )
+
+
+def _observed(
+    reflexive_address: ReflexiveAddress, published: tuple[WireCandidate, ...]
+) -> tuple[WireCandidate, ...]:
+    address = str(reflexive_address)
+    if any(candidate.address == address for candidate in published):
+        return ()  # no NAT: the reflexive candidate would be redundant (RFC 8445 section 5.1.3)
+    return (
+        WireCandidate(
+            type=CandidateType.SERVER_REFLEXIVE.value,
+            address=address,
+            priority=priority_of(CandidateType.SERVER_REFLEXIVE),
+            foundation=OBSERVED_FOUNDATION,
+        ),
+    )
+
+
+def _destination(text: str) -> TransportAddress:
+    address = TransportAddress.parse(text)
+    ip = address.ip
+    if address.port == 0 or ip.is_unspecified or ip.is_multicast or ip == _BROADCAST:
+        raise DecodeError("candidate", got=str(address), expected="a unicast address with a port")
+    return address

@@ -1,0 +1,417 @@
+"""The registry: who is registered, who is Awake and where, and who is introduced to whom.
+
+In go what connections and datagrams brought, and the time; out come commands for the shell (see
+:mod:`natcore.registry.commands`). It refuses to know sockets, bytes on their way out, and clocks.
+
+Always true:
+
+- every client lives on exactly one connection, and every session name belongs to exactly one client;
+- a client's reflexive address is the source of a datagram that its session key had signed;
+- every connection is either unregistered, with a deadline, or registered, with a deadline of silence;
+- nothing that a client sends raises, and no datagram from a stranger is remembered.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections import deque
+from typing import assert_never
+
+import msgspec
+
+from natcore.address import ReflexiveAddress, TransportAddress
+from natcore.agent import RandomBytes
+from natcore.control.messages import (
+    ID_PATTERN,
+    MAX_ID_LENGTH,
+    VERSION,
+    Change,
+    ClientChange,
+    ClientId,
+    ClientMessage,
+    ClientStatus,
+    Connect,
+    ConnectRefused,
+    Fault,
+    FaultCode,
+    Goodbye,
+    Ping,
+    Pong,
+    Publish,
+    Register,
+    Registered,
+    Roster,
+    ServerMessage,
+    Unregister,
+)
+from natcore.control.stream import MalformedLine
+from natcore.errors import DecodeError
+from natcore.registry.announcer import Announcer
+from natcore.registry.batches import room_beside, split_rows
+from natcore.registry.client import KEY_BYTES, SESSION_BYTES, Client, Connection, random_token
+from natcore.registry.commands import (
+    Broadcast,
+    CloseControl,
+    Command,
+    ConnectionId,
+    Report,
+    SendControl,
+    SendDatagram,
+)
+from natcore.registry.config import RegistryConfig
+from natcore.registry.counters import Counters
+from natcore.registry.introductions import believed_part, introduction_of, refusal
+from natcore.registry.observer import Observer
+from natcore.registry.timeouts import TimeoutQueue
+from natcore.registry.token_bucket import TokenBucket
+
+_is_client_id = re.compile(ID_PATTERN).match
+_ROSTER_ROOM = room_beside(Roster(clients=()))
+
+
+class Registry:
+    """The pure half of the rendezvous server.
+
+    After every call in, the shell carries out :meth:`next_command` until it is None and arms one timer for
+    :meth:`get_timer`. ``now`` is in seconds and never runs backwards.
+    """
+
+    def __init__(self, config: RegistryConfig, random: RandomBytes) -> None:
+        self.counters = Counters()
+        self._config = config
+        self._random = random
+        self._connections: dict[ConnectionId, Connection] = {}
+        self._clients: dict[ClientId, Client] = {}
+        self._sessions: dict[str, Client] = {}
+        self._observer = Observer(self._sessions, self.counters)
+        self._announcer = Announcer(config.announcement_interval)
+        self._commands: deque[Command] = deque()
+        self._unregistered: TimeoutQueue[ConnectionId] = TimeoutQueue(config.registration_timeout)
+        self._partial_lines: TimeoutQueue[ConnectionId] = TimeoutQueue(config.line_timeout)
+        self._silences: TimeoutQueue[ConnectionId] = TimeoutQueue(config.silence_timeout)
+        self._pings: TimeoutQueue[ConnectionId] = TimeoutQueue(config.ping_interval)
+        self._is_draining = False
+        self._now = 0.0
+
+    @property
+    def clients(self) -> tuple[ClientStatus, ...]:
+        """Everybody who is registered, in order of registration."""
+        return tuple(client.status for client in self._clients.values())
+
+    @property
+    def connection_count(self) -> int:
+        """The connections that are open, registered or not."""
+        return len(self._connections)
+
+    # --- what the shell brings ------------------------------------------------------------------------
+
+    def connection_opened(self, connection: ConnectionId, endpoints: tuple[str, ...], now: float) -> None:
+        """Takes note of a new TCP connection.
+
+        Args:
+            connection: a name that was never used before.
+            endpoints: 1 to 4 UDP endpoints, ``ADDRESS:PORT``, that this client shall send to, best first.
+            now: seconds.
+        """
+        self._now = now
+        self.counters.connections += 1
+        if len(self._unregistered) >= self._config.max_unregistered:
+            self._give_way()
+        self._connections[connection] = Connection(id=connection, endpoints=endpoints)
+        self._unregistered.restart(connection, now)
+        if self._is_draining:
+            self._drop(self._connections[connection], "the server is shutting down")
+
+    def receive_data(self, connection: ConnectionId, data: bytes, now: float) -> None:
+        """Takes bytes of a connection as they came; those of a forgotten connection are ignored."""
+        held = self._connections.get(connection)
+        if held is None:
+            return
+        held.stream.receive_data(data)
+        while connection in self._connections and (message := held.stream.next_message()) is not None:
+            self.receive_message(connection, message, now)
+        if not held.stream.has_partial_line or connection not in self._connections:
+            self._partial_lines.stop(connection)
+        elif b"\n" in data or connection not in self._partial_lines:
+            self._partial_lines.restart(connection, now)
+
+    def receive_message(
+        self, connection: ConnectionId, message: ClientMessage | MalformedLine, now: float
+    ) -> None:
+        """Takes one line of a connection, decoded."""
+        held = self._connections.get(connection)
+        if held is None:
+            return
+        self._now = now
+        if held.client is not None:
+            self._silences.restart(connection, now)
+        if isinstance(message, MalformedLine):
+            self._receive_malformed_line(held, message)
+        else:
+            self._receive_message(held, message)
+        self._announce()
+
+    def connection_lost(self, connection: ConnectionId, reason: str, now: float) -> None:
+        """Takes note that a connection ended without our closing it; one that we closed is forgotten already.
+
+        Args:
+            connection: which.
+            reason: why, in a few words for other clients, for example ``"connection reset"``.
+            now: seconds.
+        """
+        held = self._connections.get(connection)
+        if held is None:
+            return
+        self._now = now
+        self._forget(held)
+        if held.client is not None:
+            self._remove(held.client, Change.DISCONNECTED, reason)
+        self._announce()
+
+    def receive_datagram(
+        self, data: bytes, source: TransportAddress, base: TransportAddress, now: float
+    ) -> None:
+        """Takes one UDP datagram that came from ``source`` to the local address ``base``."""
+        self._now = now
+        finding = self._observer.examine(data, source)
+        if finding.response is not None:
+            self._commands.append(SendDatagram(data=finding.response, destination=source, base=base))
+        if finding.client is not None:
+            self._observe(finding.client, ReflexiveAddress(source))
+            self._announce()
+
+    def handle_timer(self, now: float) -> None:
+        """Does everything that is due: nothing when early, all of it when late."""
+        self._now = now
+        for connection in self._unregistered.take_due(now):
+            reason = f"not registered within {self._config.registration_timeout:g} s"
+            self._drop(self._connections[connection], reason)
+        for connection in self._partial_lines.take_due(now):
+            reason = f"a line took longer than {self._config.line_timeout:g} s"
+            self._drop(self._connections[connection], reason)
+        for connection in self._silences.take_due(now):
+            reason = f"no sign of life for {self._config.silence_timeout:g} s"
+            self._drop(self._connections[connection], reason)
+        for connection in self._pings.take_due(now):
+            self._pings.restart(connection, now)
+            self._send(connection, Ping())
+        self._announce()
+
+    def drain(self, now: float) -> None:
+        """Says goodbye to everybody, and from now on to whoever comes."""
+        self._now = now
+        self._is_draining = True
+        for held in list(self._connections.values()):
+            self._say_goodbye(held, "the server is shutting down")
+        self._clients.clear()
+        self._sessions.clear()
+
+    # --- what the shell asks --------------------------------------------------------------------------
+
+    def next_command(self) -> Command | None:
+        """Hands over, once, the oldest command, or None."""
+        return self._commands.popleft() if self._commands else None
+
+    def get_timer(self) -> float | None:
+        """The instant, in seconds, at which ``handle_timer`` must be called, or None."""
+        deadlines = (
+            self._unregistered.deadline,
+            self._partial_lines.deadline,
+            self._silences.deadline,
+            self._pings.deadline,
+            self._announcer.deadline(self._now),
+        )
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    # --- messages -------------------------------------------------------------------------------------
+
+    def _receive_malformed_line(self, held: Connection, line: MalformedLine) -> None:
+        self.counters.malformed_lines += 1
+        held.malformed_lines += 1
+        self._fault(held, line.code, line.detail)
+        if line.code is FaultCode.LINE_TOO_LONG:
+            self._drop(held, line.detail)
+        elif held.malformed_lines > self._config.max_malformed_lines:
+            self._drop(held, "too many malformed lines")
+
+    def _receive_message(self, held: Connection, message: ClientMessage) -> None:
+        match message:
+            case Register():
+                self._register(held, message)
+            case Ping():
+                self._send(held.id, Pong())
+            case Pong():
+                pass  # that it came is all it says
+            case Unregister():
+                self._unregister(held)
+            case Publish() | Connect():
+                self._receive_request(held, message)
+            case _:
+                assert_never(message)
+
+    def _receive_request(self, held: Connection, message: Publish | Connect) -> None:
+        if held.client is None:
+            self._fault(held, FaultCode.NOT_REGISTERED, "register first")
+        elif isinstance(message, Publish):
+            self._publish(held, held.client, message)
+        else:
+            self._connect(held.client, message.target)
+
+    def _register(self, held: Connection, message: Register) -> None:
+        if held.client is not None:
+            self._fault(held, FaultCode.ALREADY_REGISTERED, f"this connection is {held.client.id}")
+            return
+        holder = self._clients.get(message.id)
+        fault = self._registration_fault(message, holder)
+        if fault is not None:
+            self._commands.append(SendControl(connection=held.id, message=fault))
+            self._unregistered.restart(held.id, self._now)
+            return
+        self.counters.registrations += 1
+        session, key = random_token(self._random, SESSION_BYTES), random_token(self._random, KEY_BYTES)
+        if holder is None:
+            client = self._add(held, message.id, session, key)
+        else:
+            client = self._take_over(held, holder, session, key)
+        held.client = client
+        self._unregistered.stop(held.id)
+        self._silences.restart(held.id, self._now)
+        self._pings.restart(held.id, self._now)
+        self._welcome(held, client)
+
+    def _registration_fault(self, message: Register, holder: Client | None) -> Fault | None:
+        if message.version != VERSION:
+            reason = f"got version {message.version}, expected {VERSION}"
+            return Fault(code=FaultCode.UNSUPPORTED_VERSION, reason=reason)
+        if not _is_client_id(message.id):
+            reason = "an id is 1 to 32 of letters, digits, '_', '.' and '-'"
+            return Fault(code=FaultCode.INVALID_ID, reason=reason)
+        if holder is not None:
+            if message.resume is not None and hmac.compare_digest(message.resume, holder.key):
+                return None
+            return Fault(code=FaultCode.DUPLICATE_ID, reason=f"{message.id} is taken; choose another id")
+        if len(self._clients) >= self._config.max_clients:
+            reason = f"the server is full: {self._config.max_clients} clients are registered"
+            return Fault(code=FaultCode.SERVER_FULL, reason=reason)
+        return None
+
+    def _welcome(self, held: Connection, client: Client) -> None:
+        registered = Registered(
+            id=client.id,
+            session=client.session,
+            key=client.key,
+            endpoints=held.endpoints,
+            clients=(),
+            ping_interval=self._config.ping_interval,
+        )
+        first, *others = split_rows(self.clients, room=_ROSTER_ROOM, first_room=room_beside(registered))
+        self._send(held.id, msgspec.structs.replace(registered, clients=first))
+        for rows in others:
+            self._send(held.id, Roster(clients=rows))
+
+    def _unregister(self, held: Connection) -> None:
+        self._forget(held)
+        self._commands.append(CloseControl(connection=held.id, reason="unregistered"))
+        if held.client is not None:
+            self._remove(held.client, Change.UNREGISTERED, None)
+
+    def _publish(self, held: Connection, client: Client, message: Publish) -> None:
+        try:
+            client.published = believed_part(message)
+        except DecodeError as exc:
+            self._fault(held, FaultCode.BAD_MESSAGE, str(exc))
+
+    def _connect(self, asker: Client, target_id: str) -> None:
+        target = self._clients.get(target_id)
+        refused = refusal(asker, target_id, target, self._now)
+        if refused is not None:
+            self.counters.refusals += 1
+            # Cut to what an id can be, so that the answer fits a line whatever was asked for.
+            answer = ConnectRefused(
+                target=target_id[:MAX_ID_LENGTH], code=refused.code, reason=refused.reason
+            )
+            self._send(asker.connection, answer)
+            return
+        assert target is not None  # refusal() has an answer to that
+        self.counters.introductions += 1
+        session = random_token(self._random, SESSION_BYTES)
+        self._send(asker.connection, introduction_of(target, session=session, controlling=True))
+        self._send(target.connection, introduction_of(asker, session=session, controlling=False))
+
+    # --- clients come, wake and go --------------------------------------------------------------------
+
+    def _add(self, held: Connection, id_: ClientId, session: str, key: str) -> Client:
+        introductions = TokenBucket(
+            rate=self._config.introduction_rate, burst=self._config.introduction_burst, now=self._now
+        )
+        client = Client(id=id_, connection=held.id, session=session, key=key, introductions=introductions)
+        self._clients[id_] = self._sessions[session] = client
+        self._commands.append(Report(f"{id_} Asleep"))
+        self._announcer.add(ClientChange(id=id_, change=Change.REGISTERED))
+        return client
+
+    def _take_over(self, held: Connection, client: Client, session: str, key: str) -> Client:
+        """Moves a client to a new connection and session; for everybody else nothing happens."""
+        self._say_goodbye(self._connections[client.connection], "replaced by a new connection")
+        del self._sessions[client.session]
+        self._sessions[session] = client
+        client.connection, client.session, client.key, client.observation = held.id, session, key, None
+        return client
+
+    def _observe(self, client: Client, address: ReflexiveAddress) -> None:
+        if client.reflexive_address == address:
+            return
+        change = Change.AWAKE if client.reflexive_address is None else Change.MOVED
+        client.reflexive_address = address
+        self._commands.append(Report(f"{client.id} Awake {address}"))
+        self._announcer.add(ClientChange(id=client.id, change=change))
+
+    def _remove(self, client: Client, change: Change, reason: str | None) -> None:
+        del self._clients[client.id]
+        del self._sessions[client.session]
+        self._commands.append(Report(f"{client.id} is {change.value}"))
+        self._announcer.add(ClientChange(id=client.id, change=change, reason=reason))
+
+    # --- connections ----------------------------------------------------------------------------------
+
+    def _give_way(self) -> None:
+        oldest = self._unregistered.oldest
+        if oldest is not None:
+            self._drop(self._connections[oldest], "too many connections wait to register")
+
+    def _drop(self, held: Connection, reason: str) -> None:
+        """Ends a connection on our side; its client has disconnected."""
+        self._say_goodbye(held, reason)
+        if held.client is not None:
+            self._remove(held.client, Change.DISCONNECTED, reason)
+
+    def _say_goodbye(self, held: Connection, reason: str) -> None:
+        self._send(held.id, Goodbye(reason=reason))
+        self._commands.append(CloseControl(connection=held.id, reason=reason))
+        self._forget(held)
+
+    def _forget(self, held: Connection) -> None:
+        del self._connections[held.id]
+        for queue in (self._unregistered, self._partial_lines, self._silences, self._pings):
+            queue.stop(held.id)
+
+    # --- sending --------------------------------------------------------------------------------------
+
+    def _send(self, connection: ConnectionId, message: ServerMessage) -> None:
+        self._commands.append(SendControl(connection=connection, message=message))
+
+    def _fault(self, held: Connection, code: FaultCode, reason: str) -> None:
+        self._send(held.id, Fault(code=code, reason=reason))
+
+    def _announce(self) -> None:
+        for announcement in self._announcer.take_due(self._now):
+            concerned = {change.id for change in announcement.changes}
+            if len(concerned) > 1:
+                # One batch for all, encoded once: whoever finds itself in it knows that already.
+                concerned = set()
+            connections = tuple(
+                client.connection for client in self._clients.values() if client.id not in concerned
+            )
+            if connections:
+                self._commands.append(Broadcast(connections=connections, message=announcement))
