@@ -1,0 +1,72 @@
+# Every target sets up what it needs itself, so that `make demo` and `make test` work on a fresh machine.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Where `make demo` puts its nodes: namespaces or docker.
+BACKEND ?= namespaces
+
+# Further arguments for pytest: make test ARGS='-k chat -x'
+ARGS ?=
+
+BIN := .venv/bin
+SET_UP := .venv/set-up.stamp
+
+# Labs need root. Where sudo asks for a password we stay who we are, and the programs say what they lack.
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || ! sudo -n true 2> /dev/null || echo 'sudo -n -E env PATH="$$PATH"')
+
+# Starts a Docker engine where none answers, for as long as the command after it runs.
+WITH_ENGINE := $(AS_ROOT) $(BIN)/python -m netlab.docker_engine
+
+# tool:package, see setup/packages
+LAB_TOOLS := ip:iproute2 iptables:iptables ipset:ipset nft:nftables conntrack:conntrack sysctl:procps \
+    ping:iputils-ping tcpdump:tcpdump
+DOCKER_TOOLS := dockerd:docker.io mmdebstrap:mmdebstrap \
+    /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
+
+.PHONY: help demo demo-namespaces demo-docker test lab lint types bench clean lab-tools docker-tools
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 14
+
+demo: demo-$(BACKEND) ## two peers behind two NATs meet and chat (BACKEND=namespaces or docker)
+
+demo-namespaces: $(SET_UP) lab-tools
+	@$(AS_ROOT) $(BIN)/netlab demo --backend namespaces
+
+demo-docker: $(SET_UP) lab-tools docker-tools
+	@$(WITH_ENGINE) $(BIN)/netlab demo --backend docker
+
+test: $(SET_UP) lab-tools docker-tools ## every test, with labs in namespaces and in Docker (ARGS=... for pytest)
+	@$(WITH_ENGINE) $(BIN)/python -m pytest $(ARGS)
+
+lab: $(SET_UP) lab-tools docker-tools ## only the tests that run in labs (ARGS=... for pytest)
+	@$(WITH_ENGINE) $(BIN)/python -m pytest tests/lab $(ARGS)
+
+lint: $(SET_UP) ## style, formatting and the direction of imports
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/lint-imports --no-logo
+
+types: $(SET_UP) ## types, strictly
+	@$(BIN)/mypy
+
+bench: $(SET_UP) lab-tools ## time from connect to the first payload, beside aioice
+	@$(AS_ROOT) $(BIN)/python -m benchmarks.time_to_path
+
+clean: ## remove leftover labs, the environment, caches and the images of our own Docker engine
+	@if [ -x $(BIN)/netlab ]; then $(AS_ROOT) $(BIN)/netlab clean; fi
+	@if [ ! -e /run/netlab-engine/docker.sock ]; then $(AS_ROOT) rm -rf --one-file-system /var/lib/netlab-engine; fi
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(SET_UP): pyproject.toml
+	@setup/environment
+	@touch $@
+
+lab-tools:
+	@setup/packages $(LAB_TOOLS)
+
+docker-tools:
+	@setup/packages $(DOCKER_TOOLS)
