@@ -1,0 +1,31 @@
+"""Data between two peers: frames, acknowledged delivery, and the session that joins them to ICE."""
+
+from natcore.channel.delivery import DeliveryConfig
+from natcore.channel.frame import MAX_PAYLOAD_SIZE, session_field, session_field_of
+from natcore.channel.session import (
+    DataReceived,
+    MessageConfirmed,
+    MessageUnconfirmed,
+    PeerSession,
+    SessionConfig,
+    SessionConfirmed,
+    SessionEnded,
+    SessionEvent,
+    SessionMoved,
+)
+
+__all__ = [
+    "MAX_PAYLOAD_SIZE",
+    "DataReceived",
+    "DeliveryConfig",
+    "MessageConfirmed",
+    "MessageUnconfirmed",
+    "PeerSession",
+    "SessionConfig",
+    "SessionConfirmed",
+    "SessionEnded",
+    "SessionEvent",
+    "SessionMoved",
+    "session_field",
+    "session_field_of",
+]

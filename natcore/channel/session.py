@@ -1,0 +1,359 @@
+"""A session with one peer: connectivity below, data on top, one agent for the owner.
+
+:class:`PeerSession` joins an :class:`~natcore.ice.IceAgent`, which finds and keeps a path, to the data frames
+that travel on it. STUN and frames share the five-tuple and are told apart by their first byte (RFC 7983).
+
+**Early data.** A message that is waiting when the session starts is sent right behind the first check to each
+address, because that check has just opened our NAT and the peer's has been opened by its own. It so arrives
+1.5 round trips after ``connect``, which no exchange of questions and answers can reach. The price is a copy
+to each of the first few addresses before any has answered; ``MAX_EARLY_COPIES`` bounds it, and the frame can
+be read by nobody's session but the peer's.
+
+**Where data goes.** To the path that ICE confirmed; before that, to where the peer's newest authentic frame
+came from, which is proof enough that the peer is there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from natcore import stun
+from natcore.address import TransportAddress
+from natcore.agent import RandomBytes, Transmit
+from natcore.channel.delivery import DeliveryConfig, MessageReceiver, MessageSender, ReplayWindow
+from natcore.channel.frame import MAX_NUMBER, Frame, FrameKey, FrameType
+from natcore.errors import DecodeError, MisuseError
+from natcore.ice import (
+    Candidate,
+    CheckStarted,
+    ConnectivityFailed,
+    Credentials,
+    FailureReason,
+    IceAgent,
+    IceConfig,
+    LocalCandidate,
+    Path,
+    PathConfirmed,
+    PathSelected,
+)
+
+MAX_EARLY_COPIES = 4
+"""Addresses that get a copy of early data: the host and reflexive candidates of an ordinary peer."""
+
+CLOSE_COPIES = 2
+"""A lost CLOSE leaves the peer waiting for its consent to expire, so a second one follows at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionConfig:
+    """Of the parts."""
+
+    ice: IceConfig = field(default_factory=IceConfig)
+    delivery: DeliveryConfig = field(default_factory=DeliveryConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionConfirmed:
+    """There is a path."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionMoved:
+    """Data takes another path from now on."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataReceived:
+    """A datagram or a message of the peer's, authentic and never delivered before."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageConfirmed:
+    """The peer has the message of this number."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageUnconfirmed:
+    """Whether the peer has the message of this number is not known, and it is not repeated any more."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded:
+    """The session is over. Terminal.
+
+    Attributes:
+        reason: why there is no path (any more), or None where one of the two sides closed.
+        detail: a clause for people.
+    """
+
+    reason: FailureReason | None
+    detail: str
+
+
+SessionEvent = (
+    SessionConfirmed | SessionMoved | DataReceived | MessageConfirmed | MessageUnconfirmed | SessionEnded
+)
+
+
+class PeerSession:
+    """See the module. It has the five verbs of :class:`natcore.agent.Agent`.
+
+    Attributes:
+        peer: the id of the other side.
+        name: of the introduction that began it.
+        ice: the connectivity below; for looking at, not for driving.
+        packets_sent: datagrams of any kind.
+        discarded: frames that were not authentic, or repeated.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        peer: str,
+        is_controlling: bool,
+        local: Credentials,
+        remote: Credentials,
+        local_candidates: Iterable[LocalCandidate],
+        config: SessionConfig,
+        random: RandomBytes,
+    ) -> None:
+        local, remote = local.for_session(name), remote.for_session(name)
+        self.name = name
+        self.peer = peer
+        self.local_ufrag = local.ufrag
+        self.packets_sent = 0
+        self.discarded = 0
+        self.ice = IceAgent(
+            config=config.ice,
+            is_controlling=is_controlling,
+            local=local,
+            remote=remote,
+            local_candidates=local_candidates,
+            random=random,
+        )
+        self._outgoing = FrameKey.of(name, remote)
+        self._incoming = FrameKey.of(name, local)
+        self._sender = MessageSender(config.delivery)
+        self._receiver = MessageReceiver()
+        self._datagrams_seen = ReplayWindow()
+        self._next_datagram = 0
+        self._early_copies_left = 0
+        self._proven: tuple[TransportAddress, TransportAddress] | None = None
+        self._is_ended = False
+        self._transmits: list[Transmit] = []
+        self._events: deque[SessionEvent] = deque()
+
+    # --- the owner ---------------------------------------------------------------------------------------
+
+    def start(
+        self, remote_candidates: Iterable[Candidate], now: float, *, early_data: bytes | None = None
+    ) -> int | None:
+        """Begins checking; ``early_data`` becomes the first message, and its number is returned.
+
+        Raises:
+            MisuseError: started before, or the early data is too long; nothing has happened then.
+        """
+        number = None
+        if early_data is not None:
+            number = self._sender.queue(early_data)
+            self._early_copies_left = MAX_EARLY_COPIES
+        self.ice.start(remote_candidates, now)
+        self._pump(now)
+        return number
+
+    def send_datagram(self, payload: bytes, now: float) -> None:
+        """Sends a payload once; it may be lost, as datagrams may.
+
+        Raises:
+            MisuseError: the payload is too long, or there is no way to the peer (yet, or any more).
+        """
+        way = self._way()
+        if way is None or self._next_datagram > MAX_NUMBER:
+            raise MisuseError(f"no path to {self.peer}")
+        self._send_frame(Frame(FrameType.DATAGRAM, self._next_datagram, payload), way)
+        self._next_datagram += 1
+
+    def send_message(self, payload: bytes, now: float) -> int:
+        """Sends a payload until it is confirmed; returns its number for the event that will tell.
+
+        Raises:
+            MisuseError: the payload is too long, too many are waiting, or the session is over.
+        """
+        if self._is_ended:
+            raise MisuseError(f"the session with {self.peer} is over")
+        number = self._sender.queue(payload)
+        self._pump(now)
+        return number
+
+    def close(self) -> None:
+        """Ends the session and tells the peer, as far as a datagram can."""
+        way = self._way()
+        if way is not None:
+            for _ in range(CLOSE_COPIES):
+                self._send_frame(Frame(FrameType.CLOSE, 0), way)
+        self._end(None, "closed by us")
+
+    @property
+    def path(self) -> Path | None:
+        """The path that data takes now, or None before one is confirmed and after the end."""
+        return self.ice.path
+
+    @property
+    def rtt(self) -> float | None:
+        """Seconds; the newest measurement of the path's or of a message's round trip."""
+        path = self.path
+        return path.rtt if path is not None and path.rtt is not None else self._sender.rtt
+
+    # --- the five verbs ----------------------------------------------------------------------------------
+
+    def receive_datagram(
+        self, data: bytes, source: TransportAddress, base: TransportAddress, now: float
+    ) -> None:
+        """Takes a datagram that is for this session, as far as its unproven fields tell."""
+        if self._is_ended:
+            return
+        if stun.is_stun(data):
+            self.ice.receive_datagram(data, source, base, now)
+        else:
+            self._receive_frame(data, source, base, now)
+        self._pump(now)
+
+    def handle_timer(self, now: float) -> None:
+        """Does whatever is due."""
+        self.ice.handle_timer(now)
+        self._pump(now)
+
+    def datagrams_to_send(self) -> list[Transmit]:
+        """Hands over what is waiting to be sent."""
+        transmits, self._transmits = self._transmits, []
+        return transmits
+
+    def next_event(self) -> SessionEvent | None:
+        """Hands over the oldest event."""
+        return self._events.popleft() if self._events else None
+
+    def get_timer(self) -> float | None:
+        """When :meth:`handle_timer` is due next."""
+        if self._is_ended:
+            return None
+        instants = [self.ice.get_timer()]
+        if self.path is not None:
+            instants.append(self._sender.get_timer())
+        return min((instant for instant in instants if instant is not None), default=None)
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    def _pump(self, now: float) -> None:
+        self._take_from_ice(now)
+        if self.path is not None:
+            self._send_due_messages(now)
+
+    def _take_from_ice(self, now: float) -> None:
+        # Checks come first: the datagram that opens a NAT must leave before the data behind it.
+        checks = self.ice.datagrams_to_send()
+        self.packets_sent += len(checks)
+        self._transmits += checks
+        while (event := self.ice.next_event()) is not None:
+            match event:
+                case CheckStarted():
+                    self._send_early(event, now)
+                case PathConfirmed():
+                    self._early_copies_left = 0
+                    self._sender.path_confirmed(now)
+                    self._events.append(SessionConfirmed(path=event.path))
+                case PathSelected():
+                    self._events.append(SessionMoved(path=event.path))
+                case ConnectivityFailed():
+                    self._end(event.reason, event.detail)
+                case _:
+                    assert_never(event)
+
+    def _send_early(self, event: CheckStarted, now: float) -> None:
+        message = self._sender.peek()
+        if self._early_copies_left == 0 or message is None:
+            return
+        if self._early_copies_left == MAX_EARLY_COPIES:
+            self._sender.begin_early(now)
+        self._early_copies_left -= 1
+        self._send_frame(Frame(FrameType.MESSAGE, *message), (event.base, event.destination))
+
+    def _send_due_messages(self, now: float) -> None:
+        while (number := self._sender.take_expired(now)) is not None:
+            self._events.append(MessageUnconfirmed(number=number))
+        way = self._way()
+        path = self.path
+        if way is None or path is None:
+            return
+        message = self._sender.take_due(now, path_rtt=path.rtt)
+        if message is not None:
+            self._send_frame(Frame(FrameType.MESSAGE, *message), way)
+
+    def _receive_frame(
+        self, data: bytes, source: TransportAddress, base: TransportAddress, now: float
+    ) -> None:
+        try:
+            frame = Frame.decode(data, self._incoming)
+        except DecodeError:
+            self.discarded += 1
+            return
+        self._proven = (base, source)
+        match frame.type:
+            case FrameType.DATAGRAM:
+                self._receive_once(frame)
+            case FrameType.MESSAGE:
+                self._receive_message(frame, source, base)
+            case FrameType.ACKNOWLEDGEMENT:
+                if self._sender.receive_acknowledgement(frame.number, now):
+                    self._events.append(MessageConfirmed(number=frame.number))
+            case FrameType.CLOSE:
+                self._end(None, f"closed by {self.peer}")
+
+    def _receive_once(self, frame: Frame) -> None:
+        if self._datagrams_seen.take(frame.number):
+            self._events.append(DataReceived(payload=frame.payload))
+        else:
+            self.discarded += 1
+
+    def _receive_message(self, frame: Frame, source: TransportAddress, base: TransportAddress) -> None:
+        is_new, is_acknowledged = self._receiver.receive(frame.number)
+        if is_new:
+            self._events.append(DataReceived(payload=frame.payload))
+        if is_acknowledged:
+            # To where it came from: our own path may still be unconfirmed.
+            self._send_frame(Frame(FrameType.ACKNOWLEDGEMENT, frame.number), (base, source))
+
+    def _way(self) -> tuple[TransportAddress, TransportAddress] | None:
+        if self._is_ended:
+            return None
+        path = self.path
+        return self._proven if path is None else (path.base, path.remote)
+
+    def _send_frame(self, frame: Frame, way: tuple[TransportAddress, TransportAddress]) -> None:
+        base, destination = way
+        self.packets_sent += 1
+        self._transmits.append(
+            Transmit(data=frame.encode(self._outgoing), destination=destination, base=base)
+        )
+
+    def _end(self, reason: FailureReason | None, detail: str) -> None:
+        if self._is_ended:
+            return
+        self._is_ended = True
+        self.ice.close()
+        for number in self._sender.abandon():
+            self._events.append(MessageUnconfirmed(number=number))
+        self._events.append(SessionEnded(reason=reason, detail=detail))

@@ -1,0 +1,34 @@
+"""A client as one pure object: registration, Awake, sessions."""
+
+from natcore.endpoint.awake import AwakeConfig, AwakeFailed, Awoke
+from natcore.endpoint.endpoint import ClientEndpoint, EndpointConfig
+from natcore.endpoint.events import (
+    ClientsChanged,
+    ConnectFailed,
+    ConnectionUnusable,
+    EndpointEvent,
+    FaultReceived,
+    RegistrationConfirmed,
+    RegistrationRefused,
+    ServerLeaving,
+    SessionEventOccurred,
+    SessionStarted,
+)
+
+__all__ = [
+    "AwakeConfig",
+    "AwakeFailed",
+    "Awoke",
+    "ClientEndpoint",
+    "ClientsChanged",
+    "ConnectFailed",
+    "ConnectionUnusable",
+    "EndpointConfig",
+    "EndpointEvent",
+    "FaultReceived",
+    "RegistrationConfirmed",
+    "RegistrationRefused",
+    "ServerLeaving",
+    "SessionEventOccurred",
+    "SessionStarted",
+]

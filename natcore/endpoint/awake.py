@@ -1,0 +1,178 @@
+"""Staying Awake: letting the rendezvous server observe our public endpoint, again and again.
+
+An Awake request is a STUN Binding request with the session's name as USERNAME, MESSAGE-INTEGRITY by the
+session's key and an AWAKE-SEQUENCE that only grows. The server takes the *source* of the datagram and tells
+it back in XOR-MAPPED-ADDRESS. Repeating it keeps the NAT's mapping alive (RFC 8445 section 11: Tr) and
+shows a mapping that changed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from natcore import stun
+from natcore.address import ReflexiveAddress, TransportAddress
+from natcore.agent import RandomBytes, Transmit
+from natcore.errors import DecodeError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwakeConfig:
+    """Times in seconds.
+
+    Attributes:
+        schedule: of one request. Deviation from RFC 8489 section 6.2.1, which starts at 500 ms and gives up
+            after 39.5 s: TCP to the same server has just worked, so quicker is no burden, and somebody is
+            waiting to hear that UDP is blocked. Gives up after 4.7 s.
+        refresh_interval: Tr, between requests (RFC 8445 section 11: 15 s at least).
+    """
+
+    schedule: stun.RetransmissionSchedule = stun.RetransmissionSchedule(  # noqa: RUF009 (it is frozen)
+        rto=0.1, max_requests=6, final_wait_factor=16
+    )
+    refresh_interval: float = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awoke:
+    """The server observed us: for the first time, or at another address than before.
+
+    Attributes:
+        address: our public endpoint.
+        rtt: seconds to the server and back over UDP, or None where a retransmission blurred it.
+    """
+
+    address: ReflexiveAddress
+    rtt: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwakeFailed:
+    """No request of the last few was answered, or the server said no. Requests go on at the usual pace."""
+
+    reason: str
+
+
+AwakeEvent = Awoke | AwakeFailed
+
+
+class AwakeAgent:
+    """One client's Awake requests to one server endpoint, from one base.
+
+    Attributes:
+        address: what the server saw last, or None.
+        discarded: datagrams that were no authentic answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        server: TransportAddress,
+        base: TransportAddress,
+        session: str,
+        key: str,
+        config: AwakeConfig,
+        random: RandomBytes,
+        now: float,
+    ) -> None:
+        self.server = server
+        self.base = base
+        self.address: ReflexiveAddress | None = None
+        self.discarded = 0
+        self._session = session
+        self._key = stun.short_term_key(key)
+        self._config = config
+        self._random = random
+        self._sequence = 0
+        self._is_failing = False
+        self._transaction: stun.ClientTransaction | None = None
+        self._next_request_at = now
+        self._transmits: list[Transmit] = []
+        self._events: deque[AwakeEvent] = deque()
+        self.handle_timer(now)
+
+    def receive_datagram(
+        self, data: bytes, source: TransportAddress, base: TransportAddress, now: float
+    ) -> None:
+        """Takes what came from the server's endpoint."""
+        try:
+            message = stun.Message.decode(data)
+        except DecodeError:
+            self.discarded += 1
+            return
+        transaction = self._transaction
+        if transaction is None or message.transaction_id != transaction.transaction_id:
+            self.discarded += 1
+        elif message.message_class is stun.MessageClass.ERROR_RESPONSE:
+            # Not authenticated when it says that the session is unknown; so it ends nothing.
+            error = message.get(stun.ErrorCode)
+            self._fail("the server rejected it" if error is None else f"the server says {error.code}")
+        elif message.message_class is stun.MessageClass.SUCCESS_RESPONSE and message.is_authentic(self._key):
+            self._succeed(message, transaction, now)
+        else:
+            self.discarded += 1
+
+    def handle_timer(self, now: float) -> None:
+        """Sends, repeats, gives up."""
+        if self._transaction is None and now >= self._next_request_at:
+            self._begin(now)
+        if self._transaction is None:
+            return
+        request = self._transaction.handle_timer(now)
+        if request is not None:
+            self._transmits.append(Transmit(data=request, destination=self.server, base=self.base))
+        elif self._transaction.state is stun.TransactionState.TIMED_OUT:
+            sent = self._transaction.requests_sent
+            self._transaction = None
+            self._fail(f"no answer from {self.server} to {sent} requests over UDP")
+
+    def datagrams_to_send(self) -> list[Transmit]:
+        """Hands over what is waiting to be sent."""
+        transmits, self._transmits = self._transmits, []
+        return transmits
+
+    def next_event(self) -> AwakeEvent | None:
+        """Hands over the oldest event."""
+        return self._events.popleft() if self._events else None
+
+    def get_timer(self) -> float | None:
+        """When :meth:`handle_timer` is due next."""
+        due = None if self._transaction is None else self._transaction.get_timer()
+        return self._next_request_at if due is None else due
+
+    def _begin(self, now: float) -> None:
+        self._sequence += 1
+        self._next_request_at = now + self._config.refresh_interval
+        transaction_id = stun.TransactionId(self._random(12))
+        request = stun.Message(
+            method=stun.Method.BINDING,
+            message_class=stun.MessageClass.REQUEST,
+            transaction_id=transaction_id,
+            attributes=(stun.Username(self._session), stun.AwakeSequence(self._sequence)),
+        )
+        self._transaction = stun.ClientTransaction(
+            transaction_id=transaction_id,
+            request=request.encode(key=self._key, fingerprint=True),
+            schedule=self._config.schedule,
+            now=now,
+        )
+
+    def _succeed(
+        self, message: stun.ReceivedMessage, transaction: stun.ClientTransaction, now: float
+    ) -> None:
+        mapped = message.get(stun.XorMappedAddress)
+        if mapped is None:
+            self.discarded += 1
+            return
+        self._transaction = None
+        rtt = transaction.receive_response(now)
+        if mapped.address != self.address or self._is_failing:
+            self.address = ReflexiveAddress(mapped.address)
+            self._events.append(Awoke(address=self.address, rtt=rtt))
+        self._is_failing = False
+
+    def _fail(self, reason: str) -> None:
+        if not self._is_failing:
+            self._is_failing = True
+            self._events.append(AwakeFailed(reason=reason))

@@ -1,0 +1,426 @@
+"""A client as one pure object: its registration, its Awake state, and every session with a peer.
+
+What enters: bytes of the TCP connection, datagrams, time, and the owner's wishes. What leaves: bytes for the
+TCP connection, datagrams, events. All of a client's traffic shares its few sockets, so this is also where a
+datagram finds whom it is for:
+
+=====================================  ==========================================================
+a datagram that is ...                 goes to
+=====================================  ==========================================================
+STUN, from the server's UDP endpoint   the Awake agent
+a STUN request                         the session whose user name fragment its USERNAME begins with
+a STUN response                        the session that has its transaction outstanding
+a data frame                           the session that its session field names
+anything else                          nobody; it is counted
+=====================================  ==========================================================
+
+Sessions do not depend on the server: they live on while the TCP connection is gone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from natcore import stun
+from natcore.address import IPAddress, ReflexiveAddress, TransportAddress
+from natcore.agent import RandomBytes, Transmit
+from natcore.channel import (
+    PeerSession,
+    SessionConfig,
+    SessionEnded,
+    session_field,
+    session_field_of,
+)
+from natcore.control.messages import (
+    Announcement,
+    Connect,
+    ConnectRefused,
+    Fault,
+    FaultCode,
+    Goodbye,
+    Introduction,
+    Ping,
+    Pong,
+    Publish,
+    Registered,
+    Roster,
+    ServerMessage,
+    Status,
+    Unregister,
+    WireCandidate,
+)
+from natcore.control.stream import MalformedLine
+from natcore.endpoint.awake import AwakeAgent, AwakeConfig
+from natcore.endpoint.events import (
+    ClientsChanged,
+    ConnectFailed,
+    ConnectionUnusable,
+    EndpointEvent,
+    FaultReceived,
+    RegistrationConfirmed,
+    RegistrationRefused,
+    ServerLeaving,
+    SessionEventOccurred,
+    SessionStarted,
+)
+from natcore.endpoint.registration import Registration
+from natcore.errors import DecodeError, MisuseError
+from natcore.ice import Candidate, Credentials, LocalCandidate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointConfig:
+    """Of the parts, and their bounds.
+
+    Attributes:
+        max_sessions: at a time; an introduction beyond is not followed, and the peer's checks fail.
+        max_pending: introductions asked for and not answered yet.
+    """
+
+    awake: AwakeConfig = field(default_factory=AwakeConfig)
+    session: SessionConfig = field(default_factory=SessionConfig)
+    max_sessions: int = 256
+    max_pending: int = 64
+
+
+class ClientEndpoint:
+    """See the module. It has the five verbs of :class:`natcore.agent.Agent`, and the stream form for TCP.
+
+    Attributes:
+        registration: our standing with the server, and the list of clients.
+        discarded: datagrams that were for nobody.
+    """
+
+    def __init__(
+        self,
+        *,
+        client_id: str,
+        host_candidates: Iterable[LocalCandidate],
+        config: EndpointConfig,
+        random: RandomBytes,
+    ) -> None:
+        self.registration = Registration(client_id)
+        self.discarded = 0
+        self._host_candidates = tuple(host_candidates)
+        self._config = config
+        self._random = random
+        self._credentials = Credentials.generate(random)
+        self._server_ip: IPAddress | None = None
+        self._registered: Registered | None = None
+        self._wants_to_be_awake = False
+        self._awake: AwakeAgent | None = None
+        self._pending: dict[str, bytes | None] = {}
+        self._sessions: dict[str, PeerSession] = {}
+        self._by_ufrag: dict[str, PeerSession] = {}
+        self._by_field: dict[bytes, PeerSession] = {}
+        self._transmits: list[Transmit] = []
+        self._events: deque[EndpointEvent] = deque()
+
+    # --- the TCP connection ------------------------------------------------------------------------------
+
+    def connection_made(self, server_ip: IPAddress, now: float) -> None:
+        """A TCP connection to the server stands; ``server_ip`` is its far end."""
+        self._server_ip = server_ip
+        self.registration.connection_made(now)
+
+    def connection_lost(self, now: float) -> None:
+        """It is gone. Sessions live on, what was asked of the server fails."""
+        self.registration.connection_lost()
+        self._registered = None
+        self._awake = None
+        for target in list(self._pending):
+            self._refuse(target, FaultCode.NOT_REGISTERED, "the connection to the server was lost")
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Takes bytes from the server. Never raises, whatever they are."""
+        self.registration.receive_data(data, now)
+        while (message := self.registration.next_message()) is not None:
+            self._receive_message(message, now)
+
+    def data_to_send(self) -> bytes:
+        """Hands over the bytes for the server."""
+        return self.registration.data_to_send()
+
+    # --- the owner ---------------------------------------------------------------------------------------
+
+    @property
+    def reflexive_address(self) -> ReflexiveAddress | None:
+        """Our public endpoint as the server saw it last, or None while Asleep."""
+        return None if self._awake is None else self._awake.address
+
+    @property
+    def sessions(self) -> tuple[PeerSession, ...]:
+        """All sessions that have not ended."""
+        return tuple(self._sessions.values())
+
+    def wake(self, now: float) -> None:
+        """Publishes our candidates and lets the server observe us, now and after every reconnection."""
+        self._wants_to_be_awake = True
+        if self._registered is not None and self._awake is None:
+            self._begin_awake(self._registered, now)
+
+    def connect(self, target: str, now: float, *, early_data: bytes | None = None) -> None:
+        """Asks for an introduction; SessionStarted or ConnectFailed will tell.
+
+        Raises:
+            MisuseError: we are not registered, asked already, or asked for too many.
+        """
+        if not self.registration.is_registered:
+            raise MisuseError("not registered with a server")
+        if target in self._pending:
+            raise MisuseError(f"an introduction to {target} has been asked for already")
+        if len(self._pending) >= self._config.max_pending:
+            raise MisuseError(f"{len(self._pending)} introductions are pending already")
+        self._pending[target] = early_data
+        refusal = self.registration.refusal_of(target)
+        if refusal is None:
+            self.registration.send(Connect(target=target))
+        else:
+            self._refuse(target, *refusal)
+
+    def abandon_connect(self, target: str) -> None:
+        """Loses interest in an introduction that has not come yet."""
+        self._pending.pop(target, None)
+
+    def send_datagram(self, session: PeerSession, payload: bytes, now: float) -> None:
+        """As :meth:`PeerSession.send_datagram`."""
+        session.send_datagram(payload, now)
+        self._collect(session)
+
+    def send_message(self, session: PeerSession, payload: bytes, now: float) -> int:
+        """As :meth:`PeerSession.send_message`."""
+        number = session.send_message(payload, now)
+        self._collect(session)
+        return number
+
+    def close_session(self, session: PeerSession) -> None:
+        """As :meth:`PeerSession.close`."""
+        session.close()
+        self._collect(session)
+
+    def unregister(self) -> None:
+        """Says goodbye to the server; sessions live on."""
+        self._wants_to_be_awake = False
+        self._awake = None
+        self.registration.send(Unregister())
+        self.registration.forget_session()
+
+    # --- the five verbs ----------------------------------------------------------------------------------
+
+    def receive_datagram(
+        self, data: bytes, source: TransportAddress, base: TransportAddress, now: float
+    ) -> None:
+        """Takes one datagram from any socket."""
+        if self._awake is not None and source == self._awake.server and stun.is_stun(data):
+            self._awake.receive_datagram(data, source, base, now)
+            self._collect_awake()
+            return
+        session = self._session_of(data)
+        if session is None:
+            self.discarded += 1
+            return
+        session.receive_datagram(data, source, base, now)
+        self._collect(session)
+
+    def handle_timer(self, now: float) -> None:
+        """Does whatever is due anywhere."""
+        if self.registration.is_silent(now):
+            self._events.append(ConnectionUnusable(reason="the server shows no sign of life"))
+        if self._awake is not None:
+            self._awake.handle_timer(now)
+            self._collect_awake()
+        for session in self.sessions:
+            session.handle_timer(now)
+            self._collect(session)
+
+    def datagrams_to_send(self) -> list[Transmit]:
+        """Hands over what is waiting to be sent."""
+        transmits, self._transmits = self._transmits, []
+        return transmits
+
+    def next_event(self) -> EndpointEvent | None:
+        """Hands over the oldest event."""
+        return self._events.popleft() if self._events else None
+
+    def get_timer(self) -> float | None:
+        """When :meth:`handle_timer` is due next."""
+        instants = [self.registration.get_timer()]
+        if self._awake is not None:
+            instants.append(self._awake.get_timer())
+        instants += [session.get_timer() for session in self._sessions.values()]
+        return min((instant for instant in instants if instant is not None), default=None)
+
+    # --- messages of the server's ------------------------------------------------------------------------
+
+    def _receive_message(self, message: ServerMessage | MalformedLine, now: float) -> None:
+        match message:
+            case Registered():
+                self._receive_registered(message, now)
+            case Roster():
+                self.registration.add_clients(message.clients)
+            case Announcement():
+                for change, status in self.registration.apply(message):
+                    self._events.append(ClientsChanged(change=change, status=status))
+            case Introduction():
+                self._receive_introduction(message, now)
+            case ConnectRefused():
+                self._refuse(message.target, message.code, message.reason)
+            case Fault():
+                self._receive_fault(message)
+            case Goodbye():
+                self._events.append(ServerLeaving(reason=message.reason))
+            case Ping():
+                self.registration.send(Pong())
+            case Pong():
+                pass
+            case MalformedLine():
+                self._receive_malformed(message)
+            case _:
+                assert_never(message)
+
+    def _receive_registered(self, message: Registered, now: float) -> None:
+        if self.registration.is_registered or message.id != self.registration.id:
+            self._events.append(ConnectionUnusable(reason="the server registered us twice or as another"))
+            return
+        self.registration.accept(message, now)
+        self._registered = message
+        self._events.append(RegistrationConfirmed())
+        if self._wants_to_be_awake:
+            self._begin_awake(message, now)
+
+    def _receive_introduction(self, message: Introduction, now: float) -> None:
+        was_asked = message.controlling and message.peer in self._pending
+        early_data = self._pending.pop(message.peer) if was_asked else None
+        if message.session in self._sessions or len(self._sessions) >= self._config.max_sessions:
+            self.discarded += 1
+            return
+        session = PeerSession(
+            name=message.session,
+            peer=message.peer,
+            is_controlling=message.controlling,
+            local=self._credentials,
+            remote=Credentials(message.ufrag, message.pwd),
+            local_candidates=self._host_candidates,
+            config=self._config.session,
+            random=self._random,
+        )
+        self._sessions[session.name] = session
+        self._by_ufrag[session.local_ufrag] = session
+        self._by_field[session_field(session.name)] = session
+        number = session.start(_remote_candidates(message.candidates), now, early_data=early_data)
+        self._events.append(SessionStarted(session=session, was_asked=was_asked, early_number=number))
+        self._collect(session)
+
+    def _receive_fault(self, message: Fault) -> None:
+        if self.registration.is_registered:
+            self._events.append(FaultReceived(code=message.code, reason=message.reason))
+        else:
+            self._events.append(RegistrationRefused(code=message.code, reason=message.reason))
+
+    def _receive_malformed(self, line: MalformedLine) -> None:
+        # A newer server may say things that we do not know; anything else is no rendezvous server.
+        if line.code is not FaultCode.UNKNOWN_TYPE or not self.registration.is_registered:
+            self._events.append(
+                ConnectionUnusable(reason=f"the server does not speak our protocol ({line.detail})")
+            )
+
+    def _refuse(self, target: str, code: FaultCode, reason: str) -> None:
+        if target in self._pending:
+            del self._pending[target]
+            self._events.append(ConnectFailed(target=target, code=code, reason=reason))
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    def _begin_awake(self, registered: Registered, now: float) -> None:
+        server = self._udp_endpoint_of(registered)
+        base = next(
+            (
+                own.base
+                for own in self._host_candidates
+                if server and own.base.ip.version == server.ip.version
+            ),
+            None,
+        )
+        if server is None or base is None:
+            self._events.append(ConnectionUnusable(reason="the server names no UDP endpoint that we can use"))
+            return
+        self.registration.send(
+            Publish(
+                ufrag=self._credentials.ufrag,
+                pwd=self._credentials.pwd,
+                candidates=tuple(candidate.to_wire() for candidate in self._host_candidates),
+            )
+        )
+        self._awake = AwakeAgent(
+            server=server,
+            base=base,
+            session=registered.session,
+            key=registered.key,
+            config=self._config.awake,
+            random=self._random,
+            now=now,
+        )
+        self._collect_awake()
+
+    def _udp_endpoint_of(self, registered: Registered) -> TransportAddress | None:
+        """The first endpoint that parses; an unspecified address stands for the one that we reached by TCP."""
+        for text in registered.endpoints:
+            try:
+                endpoint = TransportAddress.parse(text)
+            except DecodeError:
+                continue
+            if endpoint.ip.is_unspecified and self._server_ip is not None:
+                return TransportAddress(self._server_ip, endpoint.port)
+            return endpoint
+        return None
+
+    def _session_of(self, data: bytes) -> PeerSession | None:
+        if not stun.is_stun(data):
+            name = session_field_of(data)
+            return None if name is None else self._by_field.get(name)
+        try:
+            message = stun.Message.decode(data)
+        except DecodeError:
+            return None
+        if message.message_class is stun.MessageClass.REQUEST:
+            username = message.get(stun.Username)
+            return None if username is None else self._by_ufrag.get(username.value.partition(":")[0])
+        awaiting = (own for own in self._sessions.values() if own.ice.is_awaiting(message.transaction_id))
+        return next(awaiting, None)
+
+    def _collect_awake(self) -> None:
+        if self._awake is None:
+            return
+        self._transmits += self._awake.datagrams_to_send()
+        while (event := self._awake.next_event()) is not None:
+            self.registration.clients[self.registration.id] = Status.AWAKE
+            self._events.append(event)
+
+    def _collect(self, session: PeerSession) -> None:
+        self._transmits += session.datagrams_to_send()
+        while (event := session.next_event()) is not None:
+            self._events.append(SessionEventOccurred(session=session, event=event))
+            if isinstance(event, SessionEnded):
+                self._forget(session)
+
+    def _forget(self, session: PeerSession) -> None:
+        del self._sessions[session.name]
+        del self._by_ufrag[session.local_ufrag]
+        del self._by_field[session_field(session.name)]
+
+
+def _remote_candidates(wire: Iterable[WireCandidate]) -> list[Candidate]:
+    """The candidates worth a check: numeric, one host's own address, with a port (RFC 8445 section 19.5.1)."""
+    candidates = []
+    for description in wire:
+        try:
+            candidate = Candidate.from_wire(description)
+        except DecodeError:
+            continue
+        ip = candidate.address.ip
+        if candidate.address.port and not (ip.is_unspecified or ip.is_multicast or ip.is_reserved):
+            candidates.append(candidate)
+    return candidates

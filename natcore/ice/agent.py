@@ -1,0 +1,544 @@
+"""An ICE agent for one session with one peer: it finds the addresses at which the two can talk (RFC 8445).
+
+What enters: the credentials and candidates of both sides, received datagrams, time. What leaves: checks and
+their answers, and a few events. What is always true: a pair becomes valid only by an authentic response that
+came back on the very five-tuple that the check was sent on; data has a path exactly while the agent is
+CONFIRMED; FAILED and CLOSED are final. What it refuses to know: sockets, the rendezvous server, what the data
+is, and which of several ways to the peer a person would prefer.
+
+The usual course, with both sides told at the same moment and one-way latency d::
+
+    0    both send their first checks to all the other's candidates; each opens its own NAT
+    d    both receive the other's check: answer it, and check the very address it came from
+    2d   both receive an answer: the pair is valid (PathConfirmed), the controlling side nominates
+    4d   the nomination is answered: both use that pair (PathSelected) and keep it alive with consent checks
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Literal
+
+from natcore import stun
+from natcore.address import TransportAddress
+from natcore.agent import RandomBytes, Transmit
+from natcore.errors import DecodeError, MisuseError
+from natcore.ice.candidate import Candidate, CandidateType, LocalCandidate
+from natcore.ice.check import (
+    ROLE_CONFLICT,
+    IncomingCheck,
+    build_check,
+    build_role_conflict,
+    build_success,
+    read_check,
+)
+from natcore.ice.checklist import CheckList
+from natcore.ice.config import IceConfig
+from natcore.ice.consent import Consent
+from natcore.ice.credentials import Credentials
+from natcore.ice.events import (
+    CheckStarted,
+    ConnectivityFailed,
+    FailureReason,
+    IceEvent,
+    Path,
+    PathConfirmed,
+    PathSelected,
+)
+from natcore.ice.pair import CandidatePair, PairState
+
+_MAX_OUTSTANDING_CHECKS = 256
+"""Transactions remembered, cancelled ones included: their late responses still count. Oldest go first."""
+
+
+class AgentState(Enum):
+    """Where a session's connectivity stands."""
+
+    NEW = "new"
+    CHECKING = "checking"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+_MOVES = {
+    AgentState.NEW: {AgentState.CHECKING, AgentState.CLOSED},
+    AgentState.CHECKING: {AgentState.CONFIRMED, AgentState.FAILED, AgentState.CLOSED},
+    AgentState.CONFIRMED: {AgentState.FAILED, AgentState.CLOSED},
+    AgentState.FAILED: {AgentState.CLOSED},
+    AgentState.CLOSED: set[AgentState](),
+}
+
+
+@dataclass(slots=True)
+class IceCounters:
+    """What happened so far; evidence for people, never read by the protocol."""
+
+    checks_sent: int = 0
+    checks_received: int = 0
+    responses_received: int = 0
+    rejections_received: int = 0
+    discarded: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Check:
+    pair: CandidatePair
+    transaction: stun.ClientTransaction
+    nominates: bool
+    sent_as_controlling: bool
+
+
+class IceAgent:
+    """See the module. It has the five verbs of :class:`natcore.agent.Agent`.
+
+    Attributes:
+        state: moved along a table; FAILED and CLOSED are final.
+        is_controlling: the role, which a role conflict may switch (RFC 8445 section 7.3.1.1).
+        counters: evidence.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: IceConfig,
+        is_controlling: bool,
+        local: Credentials,
+        remote: Credentials,
+        local_candidates: Iterable[LocalCandidate],
+        random: RandomBytes,
+    ) -> None:
+        self._config = config
+        self._random = random
+        self._local, self._remote = local, remote
+        self._local_candidates = list(local_candidates)
+        self._remote_candidates: dict[TransportAddress, Candidate] = {}
+        self._peer_reflexive_count = 0
+        self._tie_breaker = int.from_bytes(random(8), "big")
+        self._checklist = CheckList(max_pairs=config.max_pairs)
+        self._checks: dict[stun.TransactionId, _Check] = {}
+        self._opened: set[tuple[TransportAddress, TransportAddress]] = set()
+        self._burst_left = config.initial_burst
+        self._next_check_at = self._give_up_at = self._nominate_at = float("inf")
+        self._nominating: CandidatePair | None = None
+        self._nominated_by_peer: set[CandidatePair] = set()
+        self._selected: CandidatePair | None = None
+        self._consent: Consent | None = None
+        self._transmits: list[Transmit] = []
+        self._events: deque[IceEvent] = deque()
+        self.state = AgentState.NEW
+        self.is_controlling = is_controlling
+        self.counters = IceCounters()
+
+    # --- the owner ---------------------------------------------------------------------------------------
+
+    def start(self, remote_candidates: Iterable[Candidate], now: float) -> None:
+        """Begins checking.
+
+        Raises:
+            MisuseError: it was started or closed before.
+        """
+        self._move_to(AgentState.CHECKING)
+        self._next_check_at = now
+        self._give_up_at = now + self._config.give_up_after
+        for candidate in remote_candidates:
+            self.add_remote_candidate(candidate, now)
+        self.handle_timer(now)
+
+    def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
+        """Adds a candidate of the peer's, before or while checking (RFC 8838 section 11)."""
+        if candidate.address in self._remote_candidates:
+            return
+        self._remote_candidates[candidate.address] = candidate
+        self._checklist.pair_with(self._local_candidates, candidate)
+        self._next_check_at = min(self._next_check_at, now)
+
+    def close(self) -> None:
+        """Ends the session; nothing is sent or told any more."""
+        if self.state is not AgentState.CLOSED:
+            self._move_to(AgentState.CLOSED)
+        self._checks.clear()
+        self._consent = None
+
+    @property
+    def path(self) -> Path | None:
+        """Where data goes now: the nominated pair, before that the best valid one."""
+        pair = self._data_pair()
+        return None if pair is None else self._path_of(pair)
+
+    def is_awaiting(self, transaction_id: stun.TransactionId) -> bool:
+        """Whether a response to this transaction would be for us."""
+        return transaction_id in self._checks or (
+            self._consent is not None and self._consent.is_awaiting(transaction_id)
+        )
+
+    # --- the five verbs ----------------------------------------------------------------------------------
+
+    def receive_datagram(
+        self, data: bytes, source: TransportAddress, base: TransportAddress, now: float
+    ) -> None:
+        """Takes one STUN datagram."""
+        if self.state not in (AgentState.CHECKING, AgentState.CONFIRMED):
+            self.counters.discarded += 1
+            return
+        try:
+            message = stun.Message.decode(data)
+        except DecodeError:
+            self.counters.discarded += 1
+            return
+        if message.method is not stun.Method.BINDING or not self._receive(message, source, base, now):
+            self.counters.discarded += 1
+        self.handle_timer(now)
+
+    def handle_timer(self, now: float) -> None:
+        """Retransmits, starts checks, nominates, renews the consent, gives up: whatever is due."""
+        if self.state not in (AgentState.CHECKING, AgentState.CONFIRMED):
+            return
+        if now >= self._give_up_at:
+            self._give_up()
+            return
+        if self._consent is not None and self._consent.is_expired(now):
+            silence = f"no answer on the path for {self._config.consent_timeout:.0f} s"
+            self._fail(FailureReason.CONSENT_EXPIRED, silence)
+            return
+        self._retransmit(now)
+        self._start_due_checks(now)
+        self._nominate_if_due(now)
+        self._check_consent(now)
+
+    def datagrams_to_send(self) -> list[Transmit]:
+        """Hands over what is waiting to be sent."""
+        transmits, self._transmits = self._transmits, []
+        return transmits
+
+    def next_event(self) -> IceEvent | None:
+        """Hands over the oldest event."""
+        return self._events.popleft() if self._events else None
+
+    def get_timer(self) -> float | None:
+        """When :meth:`handle_timer` is due next."""
+        if self.state not in (AgentState.CHECKING, AgentState.CONFIRMED):
+            return None
+        instants = [self._give_up_at, self._nominate_at]
+        if self._has_checks_to_start():
+            instants.append(self._next_check_at)
+        if self._consent is not None:
+            instants.append(self._consent.get_timer())
+        instants += [
+            due for check in self._checks.values() if (due := check.transaction.get_timer()) is not None
+        ]
+        earliest = min(instants)
+        return None if earliest == float("inf") else earliest
+
+    # --- receiving ---------------------------------------------------------------------------------------
+
+    def _receive(
+        self, message: stun.ReceivedMessage, source: TransportAddress, base: TransportAddress, now: float
+    ) -> bool:
+        match message.message_class:
+            case stun.MessageClass.REQUEST:
+                return self._receive_request(message, source, base, now)
+            case stun.MessageClass.SUCCESS_RESPONSE | stun.MessageClass.ERROR_RESPONSE:
+                return self._receive_response(message, source, base, now)
+            case stun.MessageClass.INDICATION:
+                return True  # a keepalive (RFC 8445 section 11); its arrival is all there is to it
+
+    def _receive_request(
+        self, message: stun.ReceivedMessage, source: TransportAddress, base: TransportAddress, now: float
+    ) -> bool:
+        check = read_check(message, local=self._local, remote=self._remote)
+        if check is None:
+            return False
+        self.counters.checks_received += 1
+        if self._resolve_roles(check) == "reject":
+            self._transmit(build_role_conflict(message, local=self._local), source, base)
+            return True
+        self._transmit(build_success(message, source, local=self._local), source, base)
+        pair = self._checklist.find(base, source) or self._add_peer_reflexive(check, source, base)
+        if pair is None:
+            return True
+        if check.nominates and not self.is_controlling:
+            self._nominated_by_peer.add(pair)
+        if pair.state is PairState.SUCCEEDED:
+            self._select_if_nominated(pair)
+        elif self._selected is None:
+            self._cancel_checks(only=pair)
+            self._checklist.trigger(pair)
+        return True
+
+    def _resolve_roles(self, check: IncomingCheck) -> Literal["accept", "reject"]:
+        """RFC 8445 section 7.3.1.1: who has the larger tie-breaker is controlling."""
+        if check.is_from_controlling is not self.is_controlling:
+            return "accept"
+        we_win = self._tie_breaker >= check.tie_breaker
+        if we_win is self.is_controlling:
+            return "reject"
+        self.is_controlling = not self.is_controlling
+        return "accept"
+
+    def _add_peer_reflexive(
+        self, check: IncomingCheck, source: TransportAddress, base: TransportAddress
+    ) -> CandidatePair | None:
+        """RFC 8445 section 7.3.1.3: an authentic check from an address that nobody told us of."""
+        local = next((mine for mine in self._local_candidates if mine.base == base), None)
+        if local is None:
+            return None
+        candidate = self._remote_candidates.get(source)
+        if candidate is None:
+            if self._peer_reflexive_count >= self._config.max_peer_reflexive:
+                return None
+            self._peer_reflexive_count += 1
+            candidate = Candidate(
+                type=CandidateType.PEER_REFLEXIVE,
+                address=source,
+                priority=check.priority,
+                foundation=f"prflx{self._peer_reflexive_count}",
+            )
+            self._remote_candidates[source] = candidate
+        return self._checklist.add(local, candidate)
+
+    def _receive_response(
+        self, message: stun.ReceivedMessage, source: TransportAddress, base: TransportAddress, now: float
+    ) -> bool:
+        if not message.is_authentic(self._remote.key):
+            return False
+        if self._consent is not None:
+            rtt = self._consent.receive_response(message.transaction_id, now)
+            if rtt is not None:
+                if self._selected is not None:
+                    self._selected.rtt = rtt
+                return True
+        check = self._checks.pop(message.transaction_id, None)
+        if check is None:
+            return False
+        if (source, base) != (check.pair.destination, check.pair.base):
+            # RFC 8445 section 7.2.5.2.1: not symmetric, so data would not be either.
+            self._fail_pair(check.pair)
+            return True
+        if message.message_class is stun.MessageClass.ERROR_RESPONSE:
+            self._receive_rejection(check, message)
+        else:
+            self._receive_success(check, message, now)
+        return True
+
+    def _receive_rejection(self, check: _Check, message: stun.ReceivedMessage) -> None:
+        error = message.get(stun.ErrorCode)
+        if error is not None and error.code == ROLE_CONFLICT:
+            # RFC 8445 section 7.2.5.1; a second 487 to a check of the old role switches nothing.
+            if check.sent_as_controlling is self.is_controlling:
+                self.is_controlling = not self.is_controlling
+                self._tie_breaker = int.from_bytes(self._random(8), "big")
+            if check.pair.state is PairState.IN_PROGRESS:
+                self._checklist.trigger(check.pair)
+            return
+        self.counters.rejections_received += 1
+        self._fail_pair(check.pair)
+
+    def _receive_success(self, check: _Check, message: stun.ReceivedMessage, now: float) -> None:
+        mapped = message.get(stun.XorMappedAddress)
+        if mapped is None:
+            self._fail_pair(check.pair)
+            return
+        self.counters.responses_received += 1
+        pair = check.pair
+        rtt = check.transaction.receive_response(now)
+        pair.rtt = pair.rtt if rtt is None else rtt
+        pair.mapped = mapped.address
+        if pair.state is not PairState.SUCCEEDED:
+            if pair.state is PairState.WAITING:
+                pair.move_to(PairState.IN_PROGRESS)
+            pair.move_to(PairState.SUCCEEDED)
+            self._confirm(pair, now)
+        if check.nominates:
+            self._select(pair)
+        else:
+            self._select_if_nominated(pair)
+
+    # --- outcomes ----------------------------------------------------------------------------------------
+
+    def _confirm(self, pair: CandidatePair, now: float) -> None:
+        if self.state is not AgentState.CHECKING:
+            return
+        self._move_to(AgentState.CONFIRMED)
+        self._give_up_at = float("inf")
+        self._nominate_at = now + self._config.nomination_delay if self.is_controlling else float("inf")
+        self._consent = Consent(self._config, self._random, now)
+        self._events.append(PathConfirmed(path=self._path_of(pair)))
+
+    def _select_if_nominated(self, pair: CandidatePair) -> None:
+        if pair in self._nominated_by_peer:
+            self._select(pair)
+
+    def _select(self, pair: CandidatePair) -> None:
+        if self._selected is pair:
+            return
+        pair.is_nominated = True
+        self._selected = pair
+        self._nominate_at = float("inf")
+        self._cancel_checks()
+        self._events.append(PathSelected(path=self._path_of(pair)))
+
+    def _give_up(self) -> None:
+        counters, pairs = self.counters, len(self._checklist)
+        if pairs == 0:
+            reason = FailureReason.NO_CANDIDATES
+        elif counters.rejections_received:
+            reason = FailureReason.REJECTED
+        elif counters.checks_received:
+            reason = FailureReason.ONE_WAY
+        else:
+            reason = FailureReason.SILENCE
+        self._fail(
+            reason,
+            f"{counters.checks_sent} checks to {pairs} addresses in {self._config.give_up_after:.0f} s, "
+            f"{counters.checks_received} received",
+        )
+
+    def _fail(self, reason: FailureReason, detail: str) -> None:
+        self._move_to(AgentState.FAILED)
+        self._checks.clear()
+        self._consent = None
+        self._events.append(ConnectivityFailed(reason=reason, detail=detail))
+
+    def _fail_pair(self, pair: CandidatePair) -> None:
+        if pair.state in (PairState.WAITING, PairState.IN_PROGRESS):
+            pair.move_to(PairState.FAILED)
+
+    # --- checking ----------------------------------------------------------------------------------------
+
+    def _has_checks_to_start(self) -> bool:
+        return self._selected is None and (
+            self._checklist.has_triggered or any(pair.state is PairState.WAITING for pair in self._checklist)
+        )
+
+    def _start_due_checks(self, now: float) -> None:
+        """Triggered checks go at once; ordinary ones in a small burst and then one every Ta.
+
+        Deviation from RFC 8445 section 6.1.4.2, which paces triggered checks too. They answer authentic
+        checks one for one, so they cannot be more than the peer paced, and waiting costs a NAT's patience.
+        """
+        while self._selected is None:
+            is_paced = not self._checklist.has_triggered
+            if is_paced and not self._burst_left and now < self._next_check_at:
+                return
+            pair = self._checklist.next_to_check(is_controlling=self.is_controlling)
+            if pair is None:
+                return
+            if is_paced:
+                self._burst_left = max(0, self._burst_left - 1)
+                self._next_check_at = now + self._config.pacing_interval
+            pair.move_to(PairState.IN_PROGRESS)
+            self._start_check(pair, now, nominates=False, schedule=self._config.check_schedule)
+
+    def _start_check(
+        self, pair: CandidatePair, now: float, *, nominates: bool, schedule: stun.RetransmissionSchedule
+    ) -> None:
+        transaction_id = stun.TransactionId(self._random(12))
+        request = build_check(
+            transaction_id=transaction_id,
+            local=self._local,
+            remote=self._remote,
+            candidate=pair.local,
+            is_controlling=self.is_controlling,
+            tie_breaker=self._tie_breaker,
+            nominates=nominates,
+        )
+        if len(self._checks) >= _MAX_OUTSTANDING_CHECKS:
+            del self._checks[next(iter(self._checks))]
+        self._checks[transaction_id] = _Check(
+            pair=pair,
+            transaction=stun.ClientTransaction(
+                transaction_id=transaction_id, request=request, schedule=schedule, now=now
+            ),
+            nominates=nominates,
+            sent_as_controlling=self.is_controlling,
+        )
+        self._retransmit(now)
+
+    def _retransmit(self, now: float) -> None:
+        for check in list(self._checks.values()):
+            request = check.transaction.handle_timer(now)
+            if request is not None:
+                self.counters.checks_sent += 1
+                self._transmit(request, check.pair.destination, check.pair.base)
+                self._note_opened(check.pair)
+            elif check.transaction.state is stun.TransactionState.TIMED_OUT:
+                del self._checks[check.transaction.transaction_id]
+                if self._nominating is check.pair and check.nominates:
+                    self._nominating = None
+                self._fail_pair(check.pair)
+
+    def _note_opened(self, pair: CandidatePair) -> None:
+        key = (pair.base, pair.destination)
+        if key not in self._opened:
+            self._opened.add(key)
+            self._events.append(CheckStarted(base=pair.base, destination=pair.destination))
+
+    def _cancel_checks(self, only: CandidatePair | None = None) -> None:
+        """Ends retransmissions; a response that comes late still counts (RFC 8445 section 7.3.1.4)."""
+        for check in self._checks.values():
+            if check.transaction.state is stun.TransactionState.IN_PROGRESS and only in (None, check.pair):
+                check.transaction.cancel()
+
+    def _nominate_if_due(self, now: float) -> None:
+        """Regular nomination (RFC 8445 section 8.1.1): the best valid pair, once no better one is awaited."""
+        if not self.is_controlling or self._selected is not None or self._nominating is not None:
+            return
+        pair = self._checklist.best_valid(is_controlling=self.is_controlling)
+        if pair is None:
+            return
+        if now >= self._nominate_at or self._checklist.is_best_possible(
+            pair, is_controlling=self.is_controlling
+        ):
+            self._nominating = pair
+            self._nominate_at = float("inf")
+            # Its first transmission measures the round trip, so it must not be repeated too early.
+            rto = max(self._config.check_schedule.rto, 2 * (pair.rtt or 0.0))
+            self._start_check(
+                pair, now, nominates=True, schedule=replace(self._config.check_schedule, rto=rto)
+            )
+
+    def _check_consent(self, now: float) -> None:
+        pair = self._data_pair()
+        if self._consent is None or pair is None or not self._consent.is_check_due(now):
+            return
+        transaction_id = stun.TransactionId(self._random(12))
+        request = build_check(
+            transaction_id=transaction_id,
+            local=self._local,
+            remote=self._remote,
+            candidate=pair.local,
+            is_controlling=self.is_controlling,
+            tie_breaker=self._tie_breaker,
+            nominates=False,
+        )
+        self._consent.sent(transaction_id, now)
+        self.counters.checks_sent += 1
+        self._transmit(request, pair.destination, pair.base)
+
+    # --- small things ------------------------------------------------------------------------------------
+
+    def _data_pair(self) -> CandidatePair | None:
+        if self.state is not AgentState.CONFIRMED:
+            return None
+        return self._selected or self._checklist.best_valid(is_controlling=self.is_controlling)
+
+    def _path_of(self, pair: CandidatePair) -> Path:
+        return Path(
+            kind=pair.remote.type,
+            base=pair.base,
+            local=pair.mapped or pair.base,
+            remote=pair.destination,
+            rtt=pair.rtt,
+        )
+
+    def _transmit(self, data: bytes, destination: TransportAddress, base: TransportAddress) -> None:
+        self._transmits.append(Transmit(data=data, destination=destination, base=base))
+
+    def _move_to(self, state: AgentState) -> None:
+        if state not in _MOVES[self.state]:
+            raise MisuseError(f"ICE agent: no move from {self.state.value} to {state.value}")
+        self.state = state

@@ -1,0 +1,103 @@
+"""The check list: which pairs there are, in which order they are checked (RFC 8445 section 6.1.2)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from natcore.address import TransportAddress
+from natcore.ice.candidate import Candidate, LocalCandidate
+from natcore.ice.pair import CandidatePair, PairState
+
+
+class CheckList:
+    """Pairs by what they are on the wire, a queue of triggered checks, and a bound on both.
+
+    Attributes:
+        dropped_pairs: how many pairs did not fit in.
+    """
+
+    def __init__(self, *, max_pairs: int) -> None:
+        self._max_pairs = max_pairs
+        self._pairs: dict[tuple[TransportAddress, TransportAddress], CandidatePair] = {}
+        self._triggered: deque[CandidatePair] = deque()
+        self.dropped_pairs = 0
+
+    def __iter__(self) -> Iterator[CandidatePair]:
+        return iter(self._pairs.values())
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def find(self, base: TransportAddress, destination: TransportAddress) -> CandidatePair | None:
+        """The pair that sends from ``base`` to ``destination``."""
+        return self._pairs.get((base, destination))
+
+    def add(self, local: LocalCandidate, remote: Candidate) -> CandidatePair | None:
+        """Adds a pair, unless the list is full.
+
+        A pair that is the same on the wire is there already and is returned: the pruning of RFC 8445
+        section 6.1.2.4, where of equal pairs the first one added, the host candidate's, stays.
+        """
+        key = (local.base, remote.address)
+        if key not in self._pairs:
+            if len(self._pairs) >= self._max_pairs:
+                self.dropped_pairs += 1
+                return None
+            self._pairs[key] = CandidatePair(local, remote)
+        return self._pairs[key]
+
+    def pair_with(self, locals_: Iterable[LocalCandidate], remote: Candidate) -> None:
+        """Pairs a remote candidate with every local one that can send to it (RFC 8445 section 6.1.2.2)."""
+        for local in locals_:
+            if can_pair(local.base, remote.address):
+                self.add(local, remote)
+
+    def trigger(self, pair: CandidatePair) -> None:
+        """Puts a pair into the triggered-check queue, in front of all ordinary checks (section 6.1.4.1)."""
+        if pair.state is not PairState.WAITING:
+            pair.move_to(PairState.WAITING)
+        if pair not in self._triggered:
+            self._triggered.append(pair)
+
+    @property
+    def has_triggered(self) -> bool:
+        """Whether a triggered check is waiting."""
+        return bool(self._triggered)
+
+    def next_to_check(self, *, is_controlling: bool) -> CandidatePair | None:
+        """Takes the next pair to check: triggered ones first, then the best that is waiting (6.1.4.2)."""
+        while self._triggered:
+            pair = self._triggered.popleft()
+            if pair.state is PairState.WAITING:
+                return pair
+        waiting = (pair for pair in self if pair.state is PairState.WAITING)
+        return max(waiting, key=lambda pair: pair.priority(is_controlling=is_controlling), default=None)
+
+    def best_valid(self, *, is_controlling: bool) -> CandidatePair | None:
+        """The succeeded pair of highest priority."""
+        valid = (pair for pair in self if pair.state is PairState.SUCCEEDED)
+        return max(valid, key=lambda pair: pair.priority(is_controlling=is_controlling), default=None)
+
+    def is_best_possible(self, candidate: CandidatePair, *, is_controlling: bool) -> bool:
+        """Whether no better pair than this one can succeed any more."""
+        mine = candidate.priority(is_controlling=is_controlling)
+        open_states = (PairState.WAITING, PairState.IN_PROGRESS)
+        return not any(
+            pair.state in open_states and pair.priority(is_controlling=is_controlling) > mine for pair in self
+        )
+
+
+def can_pair(base: TransportAddress, destination: TransportAddress) -> bool:
+    """Whether a socket at ``base`` can send to ``destination`` at all (RFC 8445 section 6.1.2.2).
+
+    Families must agree, and of IPv6 link-local addresses either both are or none is. A loopback address
+    reaches only loopback: towards it, or from it, a check would find ourselves or nobody.
+    """
+    ours, theirs = base.ip, destination.ip
+    return (
+        ours.version == theirs.version
+        and ours.is_link_local == theirs.is_link_local
+        and ours.is_loopback == theirs.is_loopback
+        and base != destination
+    )
