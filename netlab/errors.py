@@ -6,6 +6,8 @@
     +-- UsageProblem                 what was asked for makes no sense
     |   +-- UnknownProfile           no such NAT profile; the nearest name is said
     |   +-- BadTopology              a description that no lab can be built from
+    |   +-- UnsupportedBehavior      a behaviour that the rules cannot make
+    |   +-- NameTaken                a lab of that name is there already
     |   +-- LabNotFound              no such lab, or no way to tell which one
     |   +-- NodeNotFound             no such node in that lab
     +-- EnvironmentProblem           this machine cannot run labs
@@ -58,6 +60,21 @@ class UnknownProfile(UsageProblem):
 
 class BadTopology(UsageProblem):
     """A topology that no lab can be built from; the text says which part contradicts which."""
+
+
+class UnsupportedBehavior(UsageProblem):
+    """A NAT behaviour for which there are no exact rules; the text says which part of it."""
+
+
+class NameTaken(UsageProblem):
+    """A lab of the wanted name exists already."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return f"a lab named {self.name} is there already: try `netlab down {self.name}`"
 
 
 class LabNotFound(UsageProblem):

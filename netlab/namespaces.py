@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,8 +36,13 @@ class NamespaceBackend:
         for_each(nodes, lambda node: _prepare(namespace_of(lab, node.name), node))
 
     def command(self, lab: str, node: str, argv: Sequence[str]) -> list[str]:
-        """The argv that runs a program in the node's network, with the host's files."""
-        return in_namespace(namespace_of(lab, node), argv)
+        """The argv that runs a program in the node's network, with the host's files.
+
+        A bare name means first of all a program of the environment that netlab itself runs from.
+        """
+        ours = Path(sys.executable).parent / argv[0]
+        program = str(ours) if os.sep not in argv[0] and ours.exists() else argv[0]
+        return in_namespace(namespace_of(lab, node), [program, *argv[1:]])
 
     def destroy_nodes(self, lab: str) -> None:
         """Kills what still runs in the lab's namespaces and removes their names; the links go with them."""

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from natcore.nat import EarlyInbound, FilteringBehavior, MappingBehavior, NatBehavior, PortAllocation
+from netlab.errors import UnsupportedBehavior
 
 _IPTABLES = ("iptables-restore", "--noflush")
 _IPSET = ("ipset", "restore")
@@ -66,10 +67,6 @@ class RouterFacts:
     hosts: tuple[IPv4Address, ...]
 
 
-class NoRule(ValueError):
-    """A behaviour that these rules cannot make; the text says which part."""
-
-
 def install_chains() -> RuleScript:
     """The script that creates our chains and hooks them in, to be run once on a fresh node.
 
@@ -86,7 +83,7 @@ def nat_rules(behavior: NatBehavior, facts: RouterFacts) -> tuple[RuleScript, ..
     """The scripts that give a router a behaviour, in the order in which they must run.
 
     Raises:
-        NoRule: iptables and ipset have no exact rules for this behaviour.
+        UnsupportedBehavior: iptables and ipset have no exact rules for this behaviour.
     """
     translate = _source_translation(behavior, facts)
     sets, learn, let_in = _opened_filter(behavior, facts)
@@ -130,7 +127,7 @@ def _source_translation(behavior: NatBehavior, facts: RouterFacts) -> list[str]:
         case MappingBehavior.ADDRESS_AND_PORT_DEPENDENT, PortAllocation.RANDOM:
             option = " --random-fully"
         case mapping, allocation:
-            raise NoRule(f"no rules for {mapping.value} mapping with {allocation.value} ports")
+            raise UnsupportedBehavior(f"no rules for {mapping.value} mapping with {allocation.value} ports")
     return [f"-A NL_POST -o {facts.wan} -j SNAT --to-source {facts.wan_address}{option}"]
 
 
@@ -139,9 +136,8 @@ def _opened_filter(behavior: NatBehavior, facts: RouterFacts) -> tuple[list[str]
     if behavior.filtering is FilteringBehavior.ADDRESS_AND_PORT_DEPENDENT:
         return [], [], []
     if behavior.mapping is not MappingBehavior.ENDPOINT_INDEPENDENT:
-        raise NoRule(
-            f"no rules for {behavior.filtering.value} filtering with {behavior.mapping.value} mapping"
-        )
+        pair = f"{behavior.mapping.value} mapping with {behavior.filtering.value} filtering"
+        raise UnsupportedBehavior(f"no rules for {pair}")
     sets: list[str] = []
     learn: list[str] = []
     let_in: list[str] = []
@@ -162,7 +158,7 @@ def _opened_filter(behavior: NatBehavior, facts: RouterFacts) -> tuple[list[str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OpenedSet:
-    """An ipset that remembers what a host has opened: its ports, or its ports together with whom it sent to."""
+    """An ipset that remembers what a host has opened: its ports, or its ports and whom it sent to."""
 
     name: str
     kind: str

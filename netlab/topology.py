@@ -97,7 +97,8 @@ class Topology:
     @property
     def node_names(self) -> tuple[str, ...]:
         """Every node but the core, in the order of the description."""
-        return tuple(node.name for node in (*self.public_hosts, *self.nats, *self.hosts))
+        nodes: tuple[PublicHost | Nat | Host, ...] = (*self.public_hosts, *self.nats, *self.hosts)
+        return tuple(node.name for node in nodes)
 
     def hosts_behind(self, nat: Nat) -> tuple[Host, ...]:
         """The hosts in a NAT's home network."""
@@ -140,9 +141,8 @@ class Topology:
             raise BadTopology(f"nothing stands behind {nat.name!r}, so nothing can prove it")
         outside = [address for address in addresses if address not in nat.lan_network]
         if outside:
-            raise BadTopology(
-                f"{outside[0]} lies outside {nat.lan_network}, the home network of {nat.name!r}"
-            )
+            home = f"{nat.lan_network}, the home network of {nat.name!r}"
+            raise BadTopology(f"{outside[0]} lies outside {home}")
         if twice := _repeated([nat.lan_address, *addresses]):
             raise BadTopology(f"home address {twice} behind {nat.name!r} is used twice")
 

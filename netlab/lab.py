@@ -1,0 +1,307 @@
+"""A running lab: built from a topology, proven, used, and taken down without a trace.
+
+The order of building is: state file, nodes, links with their addresses and routes, NAT rules, proof, delay
+line. Taking down needs only the state file, and it is the same code whether a ``with`` block ends, ctrl-C is
+pressed, or another process cleans up after a kill. So every ordinary end of a lab tests the extraordinary one.
+
+The lab's instruments (delay line, STUN server, probe, capture) are programs of the host that run in a node's
+network. The programs under test run where the backend puts them.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from netlab import state
+from netlab.backend import LAB_PREFIX, Backend, namespace_of
+from netlab.capture import Packet, read_packets
+from netlab.errors import NodeNotFound, ProcessFailed
+from netlab.interrupts import interrupts_deferred
+from netlab.namespaces import NamespaceBackend
+from netlab.process import NodeProcess
+from netlab.profiles import NatProfile
+from netlab.proof import Proof, compare
+from netlab.rules import DELAY_QUEUE, RouterFacts, RuleScript, core_rules, install_chains, nat_rules
+from netlab.takedown import take_down
+from netlab.tools import PACKAGES, find_tool, for_each, in_namespace, require_root, run_tool
+from netlab.topology import CORE, INSTRUMENT_ADDRESSES, Nat, Topology
+from netlab.wiring import LAN, WAN, wire
+
+_INSTRUMENTS = Path(__file__).parent
+_START_TIMEOUT = 10.0
+_PROBE_TIMEOUT = 30.0
+
+
+class Lab:
+    """A lab that is up inside a ``with`` block.
+
+    Attributes:
+        topology: what it looks like.
+        backend: what holds its nodes.
+        name: unique on this machine, ``nl-`` and six hexadecimal digits unless it was chosen.
+        artefacts: the folder of its programs' output and of its captures.
+        proofs: what was measured of each NAT while the lab came up.
+
+    Raises (from entering the block):
+        LabError: the lab could not be built, or a NAT is not what it claims; nothing is left behind.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        *,
+        backend: Backend | None = None,
+        name: str | None = None,
+        artefacts: Path | None = None,
+        prove: bool = True,
+    ) -> None:
+        self.topology = topology
+        self.backend = backend or NamespaceBackend()
+        self.name = state.lab_name(name) if name else f"{LAB_PREFIX}{secrets.token_hex(3)}"
+        self.proofs: tuple[Proof, ...] = ()
+        self._prove_first = prove
+        self._state = state.LabState(
+            name=self.name,
+            backend=self.backend.name,
+            rtt=topology.rtt,
+            nodes=state.nodes_of(topology),
+            owner=state.current_process(),
+        )
+        self.artefacts = artefacts or self._state.folder
+        self._processes: list[NodeProcess] = []
+
+    def __enter__(self) -> Self:
+        self.up()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down()
+
+    def up(self) -> None:
+        """Builds the lab and proves its NATs; on any error or interrupt takes it down again.
+
+        Raises:
+            LabError: as the class says.
+        """
+        require_root()
+        for tool in PACKAGES:
+            find_tool(tool)
+        state.create(self._state)
+        try:
+            self.artefacts.mkdir(parents=True, exist_ok=True)
+            self._build()
+        except BaseException:
+            self.down()
+            raise
+
+    def down(self) -> None:
+        """Ends every program in the lab and removes it; a second call does nothing."""
+        with interrupts_deferred():
+            take_down(self._state)
+            for process in self._processes:
+                process.release()
+            self._processes.clear()
+
+    def detach(self) -> None:
+        """Leaves the lab running when this process ends; :func:`netlab.takedown.take_down` removes it."""
+        self._remember(replace(self._state, owner=None))
+
+    def run(
+        self, node: str, argv: Sequence[str], *, timeout: float = 30.0, text: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a program in a node to its end, with ``text`` on stdin.
+
+        Raises:
+            NodeNotFound: there is no such node.
+            ProcessFailed: it did not end within ``timeout`` seconds.
+        """
+        self._require_node(node)
+        command = self.backend.command(self.name, node, argv)
+        try:
+            return subprocess.run(
+                command, input=text, text=True, capture_output=True, timeout=timeout, check=False
+            )
+        except subprocess.TimeoutExpired:
+            expected, got = f"to end within {timeout:g} s", "it still runs"
+            raise ProcessFailed(f"{argv[0]} on {node}", expected=expected, got=got) from None
+
+    def start(self, node: str, argv: Sequence[str], *, label: str | None = None) -> NodeProcess:
+        """Starts a program in a node; its output goes to files among the artefacts.
+
+        Args:
+            node: where.
+            argv: the program and its arguments.
+            label: the name of its files, ``NODE-PROGRAM`` by default.
+
+        Raises:
+            NodeNotFound: there is no such node.
+        """
+        self._require_node(node)
+        command = self.backend.command(self.name, node, argv)
+        return self._start(command, label=label or f"{node}-{Path(argv[0]).name}")
+
+    def capture(self, node: str, interface: str) -> Capture:
+        """Starts recording an interface of a node, to a pcap file among the artefacts.
+
+        Raises:
+            NodeNotFound: there is no such node.
+            ProcessFailed: the interface cannot be recorded.
+        """
+        self._require_node(node)
+        file = self.artefacts / f"{node}-{interface}.pcap"
+        process = self._start_instrument(
+            node, "capture.py", interface, str(file), label=f"{file.stem}-capture"
+        )
+        return Capture(process, file)
+
+    def conntrack(self, nat: str) -> list[str]:
+        """The connection tracking entries of a NAT, one line each as ``conntrack -L`` prints them."""
+        self._require_node(nat)
+        return self._tool(nat, ["conntrack", "-L"]).splitlines()
+
+    def prove(self) -> tuple[Proof, ...]:
+        """Measures every NAT, from the first host behind it, and compares; then forgets the probes' mappings.
+
+        Raises:
+            ProcessFailed: a probe or the server that it asks failed.
+        """
+        first_hosts = {nat.name: self.topology.hosts_behind(nat)[0].name for nat in self.topology.nats}
+        subjects = [(nat.name, nat.profile, first_hosts[nat.name]) for nat in self.topology.nats]
+        proofs = self.measure(subjects)
+        for_each(self.topology.nats, self._forget_mappings)
+        return proofs
+
+    def measure(self, subjects: Sequence[tuple[str, NatProfile, str]]) -> tuple[Proof, ...]:
+        """Runs the probe for each (node, claimed profile, host to probe from), all at once."""
+        server = self._start_instrument(CORE, "stunserver.py", *map(str, INSTRUMENT_ADDRESSES))
+        try:
+            found: dict[str, Proof] = {}
+
+            def measure_one(subject: tuple[str, NatProfile, str]) -> None:
+                node, profile, host = subject
+                found[node] = compare(node, profile, self._probe(host))
+
+            for_each(subjects, measure_one)
+            return tuple(found[node] for node, _, _ in subjects)
+        finally:
+            server.stop()
+
+    def _build(self) -> None:
+        wiring = wire(self.topology, self.name)
+        self.backend.create_nodes(self.name, wiring.nodes)
+        run_tool(["ip", "-batch", "-"], text=wiring.links)
+        for_each(
+            list(wiring.batches.items()),
+            lambda item: run_tool(["ip", "-n", self._namespace(item[0]), "-batch", "-"], text=item[1]),
+        )
+        for_each(self.topology.nats, self._apply_rules)
+        if self._prove_first:
+            self.proofs = self.prove()
+            for proof in self.proofs:
+                proof.require()
+        self._make_distance()
+
+    def _apply_rules(self, nat: Nat) -> None:
+        facts = RouterFacts(
+            wan=WAN,
+            wan_address=nat.wan_address,
+            lan=LAN,
+            lan_network=nat.lan_network,
+            hosts=tuple(host.address for host in self.topology.hosts_behind(nat)),
+        )
+        for script in (install_chains(), *nat_rules(nat.profile.behavior, facts)):
+            self._apply(nat.name, script)
+
+    def _make_distance(self) -> None:
+        rtt, loss = self.topology.rtt, self.topology.loss
+        if rtt:
+            options = ("--queue", str(DELAY_QUEUE), "--delay", f"{rtt / 2:.6f}")
+            self._start_instrument(CORE, "delay.py", *options)
+        if rtt or loss:
+            self._apply(CORE, core_rules(delayed=bool(rtt), loss=loss))
+
+    def _probe(self, host: str) -> dict[str, Any]:
+        command = self._instrument_command(host, "probe.py", *map(str, INSTRUMENT_ADDRESSES))
+        expected = "a measurement of its NAT"
+        try:
+            done = subprocess.run(
+                command,
+                text=True,
+                capture_output=True,
+                timeout=_PROBE_TIMEOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            got = f"nothing within {_PROBE_TIMEOUT:g} s"
+            raise ProcessFailed(f"probe on {host}", expected=expected, got=got) from None
+        if done.returncode != 0:
+            raise ProcessFailed(f"probe on {host}", expected=expected, got=done.stderr.strip()[-500:])
+        measurement: dict[str, Any] = json.loads(done.stdout)
+        return measurement
+
+    def _forget_mappings(self, nat: Nat) -> None:
+        self._tool(nat.name, ["conntrack", "-F"])
+        self._tool(nat.name, ["ipset", "flush"])
+
+    def _apply(self, node: str, script: RuleScript) -> None:
+        self._tool(node, script.tool, text=script.text)
+
+    def _tool(self, node: str, argv: Sequence[str], *, text: str = "") -> str:
+        tool = find_tool(argv[0])
+        return run_tool(in_namespace(self._namespace(node), [tool, *argv[1:]]), text=text)
+
+    def _instrument_command(self, node: str, script: str, *options: str) -> list[str]:
+        argv = [sys.executable, "-I", str(_INSTRUMENTS / script), *options]
+        return in_namespace(self._namespace(node), argv)
+
+    def _start_instrument(
+        self, node: str, script: str, *options: str, label: str | None = None
+    ) -> NodeProcess:
+        command = self._instrument_command(node, script, *options)
+        process = self._start(command, label=label or f"{node}-{Path(script).stem}")
+        process.wait_for_line("^READY$", timeout=_START_TIMEOUT)
+        return process
+
+    def _start(self, command: Sequence[str], *, label: str) -> NodeProcess:
+        process = NodeProcess(command, label=label, folder=self.artefacts)
+        self._processes.append(process)
+        if process.id is not None:
+            self._remember(self._state.with_process(process.id))
+        return process
+
+    def _remember(self, new: state.LabState) -> None:
+        self._state = new
+        state.update(new)
+
+    def _namespace(self, node: str) -> str:
+        return namespace_of(self.name, node)
+
+    def _require_node(self, node: str) -> None:
+        known = (CORE, *self.topology.node_names)
+        if node not in known:
+            raise NodeNotFound(node, known=known)
+
+
+class Capture:
+    """A recording in progress."""
+
+    def __init__(self, process: NodeProcess, file: Path) -> None:
+        self.file = file
+        self._process = process
+
+    def stop(self) -> list[Packet]:
+        """Ends the recording, with all that had arrived, and returns its IPv4 packets in order."""
+        self._process.stop()
+        return read_packets(self.file)

@@ -1,0 +1,180 @@
+"""What is known of each lab outside the process that made it: one JSON file a lab in ``/run/netlab``.
+
+The file is there *before* the first namespace and goes *after* the last one, so a lab that was killed at any
+moment can be found and removed. ``/run`` is emptied at boot, as namespaces are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from netlab.backend import LAB_PREFIX
+from netlab.errors import LabNotFound, NameTaken
+from netlab.process import ProcessId
+from netlab.topology import Topology
+
+RUN_FOLDER = Path("/run/netlab")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeState:
+    """A node as ``netlab status`` shows it."""
+
+    name: str
+    role: str
+    addresses: tuple[str, ...]
+    profile: str | None = None
+    nat: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabState:
+    """A lab as other processes know it.
+
+    Attributes:
+        name: of the lab.
+        backend: the name of its backend.
+        rtt: seconds of a round trip over its core.
+        nodes: all but the core.
+        started: seconds since the epoch.
+        owner: the process that will take it down, or None when it was left running on purpose.
+        processes: what the lab started on the host.
+    """
+
+    name: str
+    backend: str
+    rtt: float
+    nodes: tuple[NodeState, ...]
+    started: float = field(default_factory=time.time)
+    owner: ProcessId | None = None
+    processes: tuple[ProcessId, ...] = ()
+
+    @property
+    def is_owned(self) -> bool:
+        """Whether a living process holds this lab."""
+        return self.owner is not None and self.owner.is_alive()
+
+    @property
+    def folder(self) -> Path:
+        """Where its programs' output goes unless another place was asked for."""
+        return RUN_FOLDER / self.name
+
+    def with_process(self, process: ProcessId) -> LabState:
+        """The same lab with one more process of ours, less those that have ended."""
+        alive = tuple(known for known in self.processes if known.is_alive())
+        return replace(self, processes=(*alive, process))
+
+
+def lab_name(text: str) -> str:
+    """The full name of a lab: every one starts with the prefix by which it is found again."""
+    return text if text.startswith(LAB_PREFIX) else f"{LAB_PREFIX}{text}"
+
+
+def nodes_of(topology: Topology) -> tuple[NodeState, ...]:
+    """What status shall say of a topology's nodes."""
+    public = [
+        NodeState(name=host.name, role="public host", addresses=tuple(map(str, host.addresses)))
+        for host in topology.public_hosts
+    ]
+    nats = [
+        NodeState(
+            name=nat.name,
+            role="nat",
+            addresses=(str(nat.wan_address), str(nat.lan_address)),
+            profile=nat.profile.name,
+        )
+        for nat in topology.nats
+    ]
+    hosts = [
+        NodeState(name=host.name, role="host", addresses=(str(host.address),), nat=host.nat)
+        for host in topology.hosts
+    ]
+    return (*public, *nats, *hosts)
+
+
+def create(state: LabState) -> None:
+    """Writes the file of a new lab and makes its folder.
+
+    Raises:
+        NameTaken: there is one of that name.
+    """
+    RUN_FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        with _path(state.name).open("x", encoding="utf-8") as file:
+            file.write(_to_json(state))
+    except FileExistsError:
+        raise NameTaken(state.name) from None
+    state.folder.mkdir(exist_ok=True)
+
+
+def update(state: LabState) -> None:
+    """Replaces the file of a lab, at once and whole."""
+    scratch = _path(state.name).with_suffix(".new")
+    scratch.write_text(_to_json(state), encoding="utf-8")
+    scratch.replace(_path(state.name))
+
+
+def remove(name: str) -> None:
+    """Forgets a lab, with its folder."""
+    shutil.rmtree(RUN_FOLDER / name, ignore_errors=True)
+    _path(name).with_suffix(".new").unlink(missing_ok=True)
+    _path(name).unlink(missing_ok=True)
+
+
+def known_labs() -> list[LabState]:
+    """Every lab that has a readable file, by name; a file cut short by a full disk is nobody's lab."""
+    names = sorted(path.stem for path in RUN_FOLDER.glob(f"{LAB_PREFIX}*.json"))
+    return [state for name in names if (state := _read(name)) is not None]
+
+
+def find_lab(name: str | None) -> LabState:
+    """The lab of that name, with or without the prefix; for None the only one that there is.
+
+    Raises:
+        LabNotFound: there is no such lab, or several where none was named.
+    """
+    labs = known_labs()
+    wanted = [lab for lab in labs if name is None or lab.name == lab_name(name)]
+    if len(wanted) != 1:
+        raise LabNotFound(name, running=[lab.name for lab in labs])
+    return wanted[0]
+
+
+def current_process() -> ProcessId | None:
+    """The identity of this process."""
+    return ProcessId.of(os.getpid())
+
+
+def _path(name: str) -> Path:
+    return RUN_FOLDER / f"{name}.json"
+
+
+def _to_json(state: LabState) -> str:
+    return json.dumps(asdict(state), indent=1) + "\n"
+
+
+def _read(name: str) -> LabState | None:
+    try:
+        fields: dict[str, Any] = json.loads(_path(name).read_text(encoding="utf-8"))  # ours, but any age
+        return LabState(
+            **{
+                **fields,
+                "nodes": tuple(_node(node) for node in fields["nodes"]),
+                "owner": None if fields["owner"] is None else ProcessId(**fields["owner"]),
+                "processes": tuple(ProcessId(**process) for process in fields["processes"]),
+            }
+        )
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _node(fields: Mapping[str, Any]) -> NodeState:
+    addresses: Sequence[str] = fields["addresses"]
+    return NodeState(**{**fields, "addresses": tuple(addresses)})

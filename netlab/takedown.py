@@ -1,0 +1,63 @@
+"""Taking labs down from what their state files say, in this process or any later one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netlab import state
+from netlab.backend import Backend
+from netlab.backends import BACKEND_NAMES, backend_named
+from netlab.errors import EnvironmentProblem
+from netlab.namespaces import NamespaceBackend
+
+
+def take_down(lab: state.LabState) -> None:
+    """Removes a lab: its programs, its nodes with their links, its folder, its file. Idempotent.
+
+    Raises:
+        LabError: its backend could not remove it; the file stays, so that it can be tried again.
+    """
+    for process in lab.processes:
+        process.kill()
+    backend_named(lab.backend).destroy_nodes(lab.name)
+    state.remove(lab.name)
+
+
+def clean(*, force: bool = False) -> tuple[list[str], list[str]]:
+    """Removes every lab that no living process holds, with a file or without one.
+
+    Args:
+        force: also take those that a living process holds.
+
+    Returns:
+        The names of the labs that were removed, and of those that were left to their owners.
+    """
+    known = state.known_labs()
+    spared = [lab.name for lab in known if lab.is_owned and not force]
+    doomed = [lab for lab in known if lab.name not in spared]
+    for lab in doomed:
+        take_down(lab)
+    strays = _remove_strays(keep=spared)
+    return sorted({*(lab.name for lab in doomed), *strays}), spared
+
+
+def _remove_strays(*, keep: Iterable[str]) -> list[str]:
+    """Removes labs that have nodes and no readable state file."""
+    strays = set()
+    for backend in _usable_backends():
+        for name in set(backend.labs()) - set(keep):
+            backend.destroy_nodes(name)
+            state.remove(name)
+            strays.add(name)
+    return sorted(strays)
+
+
+def _usable_backends() -> Iterable[Backend]:
+    """Containers first: their namespaces have names too, and those alone must not be what is removed."""
+    for name in sorted(BACKEND_NAMES, key=lambda name: name == NamespaceBackend.name):
+        try:
+            backend = backend_named(name)
+            backend.labs()
+        except (EnvironmentProblem, ImportError):
+            continue  # no engine runs here, so it holds no labs
+        yield backend
