@@ -53,7 +53,7 @@ from natcore.control.messages import (
     WireCandidate,
 )
 from natcore.control.stream import MalformedLine
-from natcore.endpoint.awake import AwakeAgent, AwakeConfig
+from natcore.endpoint.awake import AwakeAgent, AwakeConfig, Awoke
 from natcore.endpoint.events import (
     ClientsChanged,
     ConnectFailed,
@@ -255,7 +255,9 @@ class ClientEndpoint:
 
     # --- messages of the server's ------------------------------------------------------------------------
 
-    def _receive_message(self, message: ServerMessage | MalformedLine, now: float) -> None:
+    def _receive_message(  # noqa: C901 (one arm a message)
+        self, message: ServerMessage | MalformedLine, now: float
+    ) -> None:
         match message:
             case Registered():
                 self._receive_registered(message, now)
@@ -366,7 +368,7 @@ class ClientEndpoint:
         self._collect_awake()
 
     def _udp_endpoint_of(self, registered: Registered) -> TransportAddress | None:
-        """The first endpoint that parses; an unspecified address stands for the one that we reached by TCP."""
+        """The first endpoint that parses; an unspecified address is the one that we reached by TCP."""
         for text in registered.endpoints:
             try:
                 endpoint = TransportAddress.parse(text)
@@ -396,7 +398,8 @@ class ClientEndpoint:
             return
         self._transmits += self._awake.datagrams_to_send()
         while (event := self._awake.next_event()) is not None:
-            self.registration.clients[self.registration.id] = Status.AWAKE
+            if isinstance(event, Awoke):
+                self.registration.clients[self.registration.id] = Status.AWAKE
             self._events.append(event)
 
     def _collect(self, session: PeerSession) -> None:
@@ -413,7 +416,7 @@ class ClientEndpoint:
 
 
 def _remote_candidates(wire: Iterable[WireCandidate]) -> list[Candidate]:
-    """The candidates worth a check: numeric, one host's own address, with a port (RFC 8445 section 19.5.1)."""
+    """The candidates worth a check: a host's address and a port (RFC 8445 section 19.5.1)."""
     candidates = []
     for description in wire:
         try:

@@ -17,10 +17,11 @@ from natcore.control.messages import (
     FaultCode,
     Register,
     Registered,
+    ServerMessage,
     Status,
     encode,
 )
-from natcore.control.stream import ControlStream, MalformedLine, ServerMessage, server_stream
+from natcore.control.stream import ControlStream, MalformedLine, server_stream
 
 SILENCE_LIMIT = 2.5
 """Ping intervals without a word from the server before the connection counts as dead: 25 s at 10 s each."""
