@@ -23,9 +23,10 @@ RFC 3489 messages, which have no magic cookie, are not STUN here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from types import MappingProxyType
 from typing import TypeVar
 
 from natcore.errors import DecodeError, MisuseError
@@ -93,6 +94,22 @@ class MessageClass(IntEnum):
     ERROR_RESPONSE = 0b11
 
 
+_TRANSACTION = frozenset({MessageClass.REQUEST, MessageClass.SUCCESS_RESPONSE, MessageClass.ERROR_RESPONSE})
+
+ALLOWED_CLASSES: Mapping[Method, frozenset[MessageClass]] = MappingProxyType(
+    {
+        Method.BINDING: frozenset(MessageClass),
+        Method.ALLOCATE: _TRANSACTION,
+        Method.REFRESH: _TRANSACTION,
+        Method.SEND: frozenset({MessageClass.INDICATION}),
+        Method.DATA: frozenset({MessageClass.INDICATION}),
+        Method.CREATE_PERMISSION: _TRANSACTION,
+        Method.CHANNEL_BIND: _TRANSACTION,
+    }
+)
+"""The classes that each method's messages may have; others do not decode (RFC 8489 section 6.3)."""
+
+
 def _type_word(method: int, message_class: int) -> int:
     """Mixes method and class as section 5 draws it: M11..M7 C1 M6..M4 C0 M3..M0."""
     c1, c0 = message_class >> 1, message_class & 1
@@ -101,8 +118,8 @@ def _type_word(method: int, message_class: int) -> int:
 
 _TYPE_WORDS = {
     _type_word(method, message_class): (method, message_class)
-    for method in Method
-    for message_class in MessageClass
+    for method, allowed in ALLOWED_CLASSES.items()
+    for message_class in allowed
 }
 
 
@@ -131,6 +148,8 @@ class Message:
     attributes: tuple[Attribute, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.message_class not in ALLOWED_CLASSES[self.method]:
+            raise MisuseError(f"STUN message: got {self.method.name} as {self.message_class.name}")
         if len(self.transaction_id) != TRANSACTION_ID_SIZE:
             raise MisuseError(
                 f"transaction id: got {len(self.transaction_id)} bytes, expected {TRANSACTION_ID_SIZE} bytes"
@@ -278,10 +297,14 @@ def _decode_header(data: bytes) -> tuple[Method, MessageClass, TransactionId]:
         raise DecodeError("STUN header", got=data[:8].hex(), expected="two zero bits and the magic cookie")
     length = int.from_bytes(data[2:4], "big")
     if length % 4 or HEADER_SIZE + length != len(data):
-        raise DecodeError("STUN length", got=f"{length} bytes", expected=f"{len(data) - HEADER_SIZE} bytes")
+        raise DecodeError(
+            "STUN length", got=f"{length} bytes", expected=f"{len(data) - HEADER_SIZE} bytes, a multiple of 4"
+        )
     word = int.from_bytes(data[:2], "big")
     if word not in _TYPE_WORDS:
-        raise DecodeError("STUN message type", got=f"{word:#06x}", expected="a known method")
+        raise DecodeError(
+            "STUN message type", got=f"{word:#06x}", expected="a known method in an allowed class"
+        )
     return *_TYPE_WORDS[word], TransactionId(data[8:HEADER_SIZE])
 
 
@@ -323,7 +346,7 @@ def _decode_integrity(raw: _RawAttribute) -> IntegrityProof:
 
 
 def _stronger(first: IntegrityProof | None, later: IntegrityProof) -> IntegrityProof:
-    """Of two proofs the one that counts: only SHA-256 may follow, and then it decides (section 9.1.3)."""
+    """Of two proofs the one that counts: after one, only SHA-256 is not ignored, and then it decides."""
     if first is None or (first.algorithm, later.algorithm) == (
         IntegrityAlgorithm.SHA1,
         IntegrityAlgorithm.SHA256,

@@ -12,20 +12,21 @@ Not supported: MAPPED-ADDRESS for RFC 3489 clients. Their messages have no magic
 from __future__ import annotations
 
 from natcore.address import TransportAddress
+from natcore.errors import MisuseError
 from natcore.stun.attributes.attribute import Attribute
 from natcore.stun.attributes.behavior import ChangeRequest, Padding, ResponsePort
 from natcore.stun.attributes.stun import ErrorCode, UnknownAttributes, XorMappedAddress
 from natcore.stun.integrity import IntegrityAlgorithm
 from natcore.stun.message import Message, MessageClass, Method, ReceivedMessage
 
-UNKNOWN_ATTRIBUTE = 420
+UNKNOWN_ATTRIBUTE_CODE = 420
 """The error code for comprehension-required attributes that the server does not know (section 14.8)."""
 
 _UNKNOWN_ATTRIBUTE_REASON = "Unknown Attribute"
 
 _NOT_UNDERSTOOD = (ChangeRequest, ResponsePort, Padding)
-"""Attributes that decode, but that a server with one address cannot obey. Ignoring CHANGE-REQUEST makes
-RFC 5780 clients believe in a NAT without filtering: RFC 5780 section 6.1 wants a 420."""
+"""Comprehension-required attributes of RFC 5780 that decode, but that a server with one address cannot obey.
+Who ignores CHANGE-REQUEST makes a client believe in a NAT that filters nothing; a 420 tells the truth."""
 
 
 def answer_binding_request(
@@ -60,8 +61,10 @@ def error_response(request: ReceivedMessage, code: int, reason: str, key: bytes 
         key: signs the answer, with the algorithm that the request was signed with; None leaves it unsigned.
 
     Raises:
-        MisuseError: code or reason is out of range.
+        MisuseError: code or reason is out of range, or ``request`` is no request.
     """
+    if request.message_class is not MessageClass.REQUEST:
+        raise MisuseError(f"error response: got a {request.message_class.name} to answer, expected a REQUEST")
     return _respond(request, MessageClass.ERROR_RESPONSE, (ErrorCode(code, reason),), key)
 
 
@@ -73,7 +76,7 @@ def _find_not_understood(request: ReceivedMessage) -> tuple[int, ...]:
 def _reject_attributes(request: ReceivedMessage, types: tuple[int, ...], key: bytes | None) -> bytes | None:
     """The 420 with as much text as fits into the request's size, or None if even the bare one does not."""
     for reason in (_UNKNOWN_ATTRIBUTE_REASON, ""):
-        attributes = (ErrorCode(UNKNOWN_ATTRIBUTE, reason), UnknownAttributes(types))
+        attributes = (ErrorCode(UNKNOWN_ATTRIBUTE_CODE, reason), UnknownAttributes(types))
         answer = _respond(request, MessageClass.ERROR_RESPONSE, attributes, key)
         if len(answer) <= len(request.raw):
             return answer

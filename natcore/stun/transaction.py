@@ -21,8 +21,8 @@ from enum import Enum, auto
 from natcore.errors import MisuseError
 from natcore.stun.attributes.attribute import TransactionId
 
-_MAX_MAX_REQUESTS = 64
-"""A cap on Rc itself: with doubling, the 64th request is due after 10^11 years; it only guards the arithmetic."""
+HIGHEST_MAX_REQUESTS = 64
+"""A limit on Rc itself. Doubling from 0.5 s, request 64 would be due in 10^11 years: no use is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +48,8 @@ class RetransmissionSchedule:
     def __post_init__(self) -> None:
         if not (0 < self.rto < math.inf):
             raise MisuseError(f"rto: got {self.rto} s, expected more than 0 s")
-        if not 1 <= self.max_requests <= _MAX_MAX_REQUESTS:
-            raise MisuseError(f"max_requests: got {self.max_requests}, expected 1 to {_MAX_MAX_REQUESTS}")
+        if not 1 <= self.max_requests <= HIGHEST_MAX_REQUESTS:
+            raise MisuseError(f"max_requests: got {self.max_requests}, expected 1 to {HIGHEST_MAX_REQUESTS}")
         if self.final_wait_factor < 0:
             raise MisuseError(f"final_wait_factor: got {self.final_wait_factor}, expected 0 or more")
         if self.max_rto is not None and not self.max_rto >= self.rto:

@@ -1,7 +1,7 @@
 """The one attribute of our own: the number that makes an Awake request impossible to replay.
 
-Not from any RFC. Its type is in the range for designated experts and private use (RFC 8489 section 18.3)
-and comprehension-optional, so any other STUN server ignores it.
+Not from any RFC, and not registered: its type lies in the Expert Review range of RFC 8489 section 18.3, where
+it is comprehension-optional, so any other STUN server ignores it.
 """
 
 from __future__ import annotations

@@ -73,8 +73,8 @@ class ResponsePort(Attribute):
         |             Port              |               0               |
         +-------------------------------+-------------------------------+
 
-    Deviation: section 7.5 counts a length of 2 and two bytes of padding, deployed servers count 4. We send
-    the RFC's form and read both.
+    Section 7.5 calls the second half padding. Whether the length field counts it, implementations disagree:
+    we send a length of 2 and read both.
     """
 
     TYPE: ClassVar[int] = 0x0027
