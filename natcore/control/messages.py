@@ -101,7 +101,7 @@ class ClientStatus(Struct, frozen=True, kw_only=True):
     status: Status
 
 
-class ClientChange(Struct, frozen=True, kw_only=True):
+class ClientChange(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that happened to one client.
 
     Attributes:
@@ -188,7 +188,12 @@ class Roster(_Message, frozen=True, kw_only=True, tag="roster"):
 
 
 class Announcement(_Message, frozen=True, kw_only=True, tag="announcement"):
-    """What happened to other clients, oldest first; a burst of changes travels as one message."""
+    """What happened to clients, oldest first; a burst of changes travels as one message.
+
+    Each change tells its client's whole state, so that applying one again, or one about a client that is not
+    in the list yet, leads to the same list. A message about several clients goes to all, so the receiver may
+    find itself in it.
+    """
 
     changes: tuple[ClientChange, ...]
 

@@ -1,0 +1,1 @@
+"""The rendezvous server: registration over TCP, observation over UDP, introductions."""

@@ -1,0 +1,128 @@
+"""The command line: options in, reports on standard output, the log on standard error."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from rendezvous.config import DEFAULT_HOST, DEFAULT_PORT, ServerConfig
+from rendezvous.errors import CannotListen
+from rendezvous.exit_codes import ExitCode
+from rendezvous.server import Server
+
+logger = logging.getLogger(__name__)
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--host", metavar="ADDRESS", default=DEFAULT_HOST, show_default=True, help="Where to listen.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="Of TCP and UDP; 0 takes a free one.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(LOG_LEVELS, case_sensitive=False),
+    default="warning",
+    show_default=True,
+    help="What goes to standard error.",
+)
+@click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
+@click.option(
+    "--trace",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write one JSON object an event to this file.",
+)
+def main(host: str, port: int, log_level: str, debug: bool, trace: Path | None) -> None:
+    """Run the rendezvous server, where peers behind NATs find each other.
+
+    It listens on TCP and UDP, prints what happens to clients, and stops on SIGTERM or Ctrl-C after telling
+    everybody.
+    """
+    logging.basicConfig(
+        stream=sys.stderr, level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    sys.exit(run(ServerConfig(host=host, port=port, trace=trace), debug=debug))
+
+
+def run(config: ServerConfig, *, debug: bool) -> ExitCode:
+    """Serves until a signal comes; an error is one line on standard error.
+
+    Args:
+        config: what to serve.
+        debug: show tracebacks as well.
+    """
+    _allow_many_files()
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(config, _Output()))
+    except (CannotListen, OSError) as exc:
+        if debug:
+            logger.exception("cannot start")
+        click.echo(f"rendezvous: {exc}", err=True)
+        return exc.exit_code if isinstance(exc, CannotListen) else ExitCode.INTERNAL_ERROR
+    return ExitCode.OK
+
+
+async def _serve(config: ServerConfig, report: Callable[[str], None]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Server(config, report) as server:
+        report(f"server starts on ip : {server.primary_address}")
+        report(f"listening on tcp and udp port {server.address.port}")
+        await stop.wait()
+        logger.info("x draining")
+
+
+class _Output:
+    """Standard output, a line at a time, also into a pipe. When its reader is gone, serving goes on."""
+
+    def __init__(self) -> None:
+        self._is_open = True
+
+    def __call__(self, line: str) -> None:
+        if not self._is_open:
+            return
+        try:
+            print(line, flush=True)
+        except OSError as exc:
+            self._is_open = False
+            logger.warning("! standard output: %s", exc)
+            # Else the interpreter would complain again when it flushes at exit.
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The loop of uvloop where that is installed, else asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _allow_many_files() -> None:
+    """A connection is a file, and the customary soft limit of 1024 is a tenth of ``max_clients``."""
+    try:
+        import resource
+    except ImportError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
