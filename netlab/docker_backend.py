@@ -15,18 +15,20 @@ process can remove it after a crash.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
-from functools import cached_property
+from contextlib import closing, suppress
+from http import HTTPStatus
 
 import docker
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import NotFound
 from docker.models.containers import Container
 
-from netlab.backend import NodeSpec, lab_of, namespace_of
-from netlab.errors import EnvironmentProblem, LabError
+from netlab.backend import NodeSpec, namespace_of
+from netlab.docker_client import ENGINE_ERRORS, EngineUnreachable, connect
+from netlab.errors import LabError
 from netlab.images import ensure_image
+from netlab.namespaces import NamespaceBackend
 from netlab.tools import for_each, in_namespace, require_root, run_tool
 
 LAB_LABEL = "netlab.lab"
@@ -35,28 +37,8 @@ LAB_LABEL = "netlab.lab"
 NODE_LABEL = "netlab.node"
 """Container label: the node's name in its lab."""
 
-ENGINE_TIMEOUT = 60
-"""Seconds that one request to the engine may take; creating six containers at once takes 1 s."""
-
 CAPABILITIES = ("NET_ADMIN", "NET_RAW")
 """What programs in a node may do beyond Docker's default: set up interfaces and rules, and ping."""
-
-
-class EngineUnreachable(EnvironmentProblem):
-    """No Docker engine answers.
-
-    Attributes:
-        reason: what the attempt ran into.
-    """
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
-
-    def __str__(self) -> str:
-        if "permission denied" in self.reason.lower():
-            return "this user may not use the Docker engine: try sudo, or join the group docker"
-        return f"no Docker engine answers ({self.reason}): start one, or try `make demo BACKEND=docker`"
 
 
 class EngineRefused(LabError):
@@ -81,15 +63,6 @@ class DockerBackend:
 
     name = "docker"
 
-    @cached_property
-    def _client(self) -> docker.DockerClient:
-        try:
-            client = docker.from_env(timeout=ENGINE_TIMEOUT)
-            client.ping()
-        except DockerException as error:
-            raise EngineUnreachable(str(error)) from error
-        return client
-
     def create_nodes(self, lab: str, nodes: Sequence[NodeSpec]) -> None:
         """Starts one container a node, all at once, and names their network namespaces.
 
@@ -98,30 +71,9 @@ class DockerBackend:
             LabError: the engine or a tool refused.
         """
         require_root()
-        image = ensure_image(self._client)
-        for_each(nodes, lambda node: self._create_node(image, lab, node))
-
-    def _create_node(self, image: str, lab: str, node: NodeSpec) -> None:
-        namespace = namespace_of(lab, node.name)
-        try:
-            container = self._client.containers.run(
-                image,
-                name=namespace,
-                hostname=node.name,
-                labels={LAB_LABEL: lab, NODE_LABEL: node.name},
-                network_mode="none",
-                init=True,  # reaps what a killed program leaves behind
-                cap_add=list(CAPABILITIES),
-                detach=True,
-            )
-            container.reload()
-        except DockerException as error:
-            raise EngineRefused(f"start the container {namespace}", str(error)) from error
-        run_tool(["ip", "netns", "attach", namespace, str(container.attrs["State"]["Pid"])])
-        # From the host: inside, /proc/sys is read-only.
-        settings = [f"{key}={value}" for key, value in node.sysctls.items()]
-        if settings:
-            run_tool(in_namespace(namespace, ["sysctl", "--quiet", "--ignore", "--write", *settings]))
+        with closing(connect()) as client:
+            image = ensure_image(client)
+            for_each(nodes, lambda node: _create_node(client, image, lab, node))
 
     def command(self, lab: str, node: str, argv: Sequence[str]) -> list[str]:
         """The argv that runs ``argv`` in the node's file system, looked up on the image's PATH."""
@@ -130,13 +82,15 @@ class DockerBackend:
     def destroy_nodes(self, lab: str) -> None:
         """Removes the lab's containers with everything that runs in them, and their namespaces' names.
 
+        Where no engine answers, there is no container of its any more, at most the record of one; the lab
+        shows in :meth:`labs` again when the engine does.
+
         Raises:
-            EnvironmentProblem: no engine answers.
             LabError: the engine or a tool refused.
         """
-        namespaces = [name for name in _named_namespaces() if lab_of(name) == lab]
-        for_each(namespaces, lambda name: run_tool(["ip", "netns", "delete", name]))
-        for_each(self._containers(f"{LAB_LABEL}={lab}"), _remove)
+        NamespaceBackend().destroy_nodes(lab)  # also ends the host's programs in there
+        with suppress(EngineUnreachable), closing(connect()) as client:
+            for_each(_containers(client, f"{LAB_LABEL}={lab}"), _remove)
 
     def labs(self) -> list[str]:
         """The names of the labs that have a container now, sorted.
@@ -145,16 +99,41 @@ class DockerBackend:
             EnvironmentProblem: no engine answers.
             EngineRefused: it answered with an error.
         """
-        return sorted({container.labels[LAB_LABEL] for container in self._containers(LAB_LABEL)})
+        with closing(connect()) as client:
+            return sorted({container.labels[LAB_LABEL] for container in _containers(client, LAB_LABEL)})
 
-    def _containers(self, label: str) -> list[Container]:
-        try:
-            found: list[Container] = self._client.containers.list(
-                all=True, filters={"label": label}, ignore_removed=True
-            )
-        except DockerException as error:
-            raise EngineRefused("list containers", str(error)) from error
-        return found
+
+def _create_node(client: docker.DockerClient, image: str, lab: str, node: NodeSpec) -> None:
+    namespace = namespace_of(lab, node.name)
+    try:
+        container = client.containers.run(
+            image,
+            name=namespace,
+            hostname=node.name,
+            labels={LAB_LABEL: lab, NODE_LABEL: node.name},
+            network_mode="none",
+            init=True,  # reaps what a killed program leaves behind
+            cap_add=list(CAPABILITIES),
+            detach=True,
+        )
+        container.reload()
+    except ENGINE_ERRORS as error:
+        raise EngineRefused(f"start the container {namespace}", str(error)) from error
+    run_tool(["ip", "netns", "attach", namespace, str(container.attrs["State"]["Pid"])])
+    # From the host: inside, /proc/sys is read-only.
+    settings = [f"{key}={value}" for key, value in node.sysctls.items()]
+    if settings:
+        run_tool(in_namespace(namespace, ["sysctl", "--quiet", "--ignore", "--write", *settings]))
+
+
+def _containers(client: docker.DockerClient, label: str) -> list[Container]:
+    try:
+        found: list[Container] = client.containers.list(
+            all=True, filters={"label": label}, ignore_removed=True
+        )
+    except ENGINE_ERRORS as error:
+        raise EngineRefused("list containers", str(error)) from error
+    return found
 
 
 def _remove(container: Container) -> None:
@@ -162,13 +141,6 @@ def _remove(container: Container) -> None:
         container.remove(force=True, v=True)
     except NotFound:
         return
-    except APIError as error:
-        if error.status_code != 409:  # somebody else is removing it already
+    except ENGINE_ERRORS as error:
+        if getattr(error, "status_code", None) != HTTPStatus.CONFLICT:  # somebody else is removing it already
             raise EngineRefused(f"remove the container {container.name}", str(error)) from error
-
-
-def _named_namespaces() -> list[str]:
-    try:
-        return os.listdir("/run/netns")
-    except FileNotFoundError:
-        return []  # no namespace was ever named on this machine

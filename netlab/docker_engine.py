@@ -30,8 +30,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-import docker
-from docker.errors import DockerException
+from netlab.docker_client import EngineUnreachable, connect
 
 RUN_DIRECTORY = Path("/run/netlab-engine")
 """Socket, pid file, lock and log of an engine that we started."""
@@ -79,19 +78,13 @@ def socket_url(run_directory: Path) -> str:
     return f"unix://{run_directory / 'docker.sock'}"
 
 
-def answers(url: str | None) -> bool:
+def answers(url: str | None = None) -> bool:
     """Whether an engine answers at a URL; None means where the environment says, else the usual socket."""
-    environment = dict(os.environ) if url is None else {"DOCKER_HOST": url}
     try:
-        client = docker.from_env(environment=environment, timeout=5)
-    except DockerException:
+        connect(url).close()
+    except EngineUnreachable:
         return False
-    try:
-        return bool(client.ping())
-    except (DockerException, OSError):
-        return False
-    finally:
-        client.close()
+    return True
 
 
 @contextmanager
@@ -104,7 +97,7 @@ def engine(run_directory: Path = RUN_DIRECTORY, data_root: Path = DATA_ROOT) -> 
     Raises:
         EngineUnavailable: none answers and none can be started.
     """
-    if answers(None):
+    if answers():
         yield {}
         return
     _check_startable()

@@ -29,6 +29,8 @@ import docker
 from docker.errors import DockerException
 from docker.utils.socket import STDERR, frames_iter
 
+from netlab.docker_client import ENGINE_ERRORS, EngineUnreachable, connect
+
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 """What the owner may send to the program; SIGKILL is the guard's business."""
 
@@ -49,9 +51,10 @@ def run(container: str, argv: Sequence[str]) -> int:
     """Run a program in a container on our own standard streams and return its exit code.
 
     Raises:
-        docker.errors.DockerException: the engine does not answer, or knows no such container.
+        EngineUnreachable: no engine answers.
+        docker.errors.DockerException: it knows no such container, or could not start the program.
     """
-    api = docker.from_env(timeout=None).api
+    api = connect(timeout=None).api
     # A signal that arrives before the program runs must not be lost, nor end us alone.
     signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     execution = api.exec_create(container, list(argv), stdin=True)["Id"]
@@ -103,14 +106,14 @@ def _stand_for(pid: int) -> None:
 def _start_guard(process: int) -> None:
     """Fork a process that waits for our end, however it comes, and then kills the program.
 
-    The kernel closes our end of the pipe even where we are killed with SIGKILL. The guard keeps the signals
-    of :data:`PASSED_ON` blocked, as they are when it is forked: those sent to a process group must not end
-    it.
+    The kernel closes our end of the pipe even where we are killed with SIGKILL. The guard has a session of
+    its own, because labs kill whole process groups, and us with them.
     """
     watched, ours = os.pipe()
     if os.fork():
         os.close(watched)
         return  # `ours` stays open for as long as we live
+    os.setsid()
     os.close(ours)
     for standard_stream in range(3):
         os.close(standard_stream)  # or whoever reads our output would wait for the guard
@@ -140,7 +143,7 @@ def main() -> int:
         return 2
     try:
         return run(sys.argv[1], sys.argv[2:])
-    except DockerException as error:
+    except (EngineUnreachable, *ENGINE_ERRORS) as error:
         print(f"netlab: cannot run {sys.argv[2]} in {sys.argv[1]}: {error}", file=sys.stderr)
         return CANNOT_RUN
     except BrokenPipeError:

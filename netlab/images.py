@@ -24,12 +24,13 @@ import tarfile
 import tempfile
 import tomllib
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import docker
-import requests
-from docker.errors import APIError, BuildError, DockerException, ImageNotFound
+from docker.errors import BuildError, ImageNotFound
 
+from netlab.docker_client import ENGINE_ERRORS, connect
 from netlab.errors import EnvironmentProblem
 
 SUITE = "bookworm"
@@ -132,23 +133,6 @@ def ensure_image(client: docker.DockerClient) -> str:
     return tag
 
 
-def remove_images(client: docker.DockerClient) -> int:
-    """Remove every image that this module made and that no container uses, and return how many.
-
-    Raises:
-        ImageUnavailable: the engine does not answer.
-    """
-    ours = client.images.list("netlab") + client.images.list("netlab-base")
-    removed = 0
-    for tag in (tag for image in ours for tag in image.tags):
-        try:
-            client.images.remove(tag)
-            removed += 1
-        except APIError:
-            continue  # in use: it belongs to a lab that still runs
-    return removed
-
-
 def _has_image(client: docker.DockerClient, tag: str) -> bool:
     try:
         client.images.get(tag)
@@ -176,7 +160,7 @@ def _build(client: docker.DockerClient, tag: str) -> None:
     except BuildError as error:
         log = "".join(part.get("stream", "") for part in error.build_log)
         raise ImageUnavailable(f"building {tag} on {base}", _last_line(f"{log}\n{error}")) from error
-    except DockerException as error:
+    except ENGINE_ERRORS as error:
         raise ImageUnavailable(f"building {tag} on {base}", str(error)) from error
 
 
@@ -215,22 +199,20 @@ def _ensure_base(client: docker.DockerClient) -> str:
     for tag in (own_base, REGISTRY_BASE):
         if _has_image(client, tag):
             return tag
-    if _pull(client):
+    if _pull():
         return REGISTRY_BASE
     _make_base(client, own_base, names)
     return own_base
 
 
-def _pull(client: docker.DockerClient) -> bool:
+def _pull() -> bool:
     """Whether a registry gave us the base: a closed network, a refusal and silence all mean no."""
-    impatient = docker.from_env(version=client.api.api_version, timeout=REGISTRY_TIMEOUT)
-    try:
-        impatient.images.pull(REGISTRY_BASE)
-    except (DockerException, requests.RequestException):
-        return False
-    finally:
-        impatient.close()
-    return _has_image(client, REGISTRY_BASE)
+    with closing(connect(timeout=REGISTRY_TIMEOUT)) as impatient:
+        try:
+            impatient.images.pull(REGISTRY_BASE)
+        except ENGINE_ERRORS:
+            return False
+    return True
 
 
 def _make_base(client: docker.DockerClient, tag: str, names: Sequence[str]) -> None:
@@ -245,7 +227,7 @@ def _make_base(client: docker.DockerClient, tag: str, names: Sequence[str]) -> N
         repository, _, version = tag.partition(":")
         try:
             client.api.import_image_from_file(archive, repository=repository, tag=version)
-        except (DockerException, requests.RequestException) as error:
+        except ENGINE_ERRORS as error:
             raise ImageUnavailable(step, str(error)) from error
 
 
