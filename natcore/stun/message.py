@@ -171,7 +171,7 @@ class Message:
 
         Source: RFC 8489 section 6.3.
         """
-        return _decode(bytes(data))
+        return _decode(data)
 
     def encode(
         self,

@@ -235,18 +235,10 @@ class PasswordAlgorithm(Attribute):
     @classmethod
     def decode_value(cls, data: bytes, transaction_id: TransactionId) -> Self:
         """Reads one algorithm and nothing after it but its padding."""
-        algorithm, rest = cls._split(data)
+        algorithm, parameters, rest = _split_algorithm(cls.NAME, data)
         if rest:
             raise DecodeError(cls.NAME, got=f"{len(rest)} bytes after it", expected="one algorithm")
-        return algorithm
-
-    @classmethod
-    def _split(cls, data: bytes) -> tuple[Self, bytes]:
-        """One algorithm, and the data after it and its padding."""
-        end = 4 + int.from_bytes(data[2:4], "big")
-        if len(data) < 4 or len(data) < end:
-            raise DecodeError(cls.NAME, got=f"{len(data)} bytes", expected=f"at least {max(end, 4)} bytes")
-        return cls(int.from_bytes(data[:2], "big"), data[4:end]), data[end + -end % 4 :]
+        return cls(algorithm, parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +265,8 @@ class PasswordAlgorithms(Attribute):
         """Reads values until the end; the data gets shorter with each, so this ends."""
         algorithms = []
         while data:
-            algorithm, data = PasswordAlgorithm._split(data)
-            algorithms.append(algorithm)
+            algorithm, parameters, data = _split_algorithm(cls.NAME, data)
+            algorithms.append(PasswordAlgorithm(algorithm, parameters))
         return cls(tuple(algorithms))
 
 
@@ -289,3 +281,11 @@ def decode_error_code(name: str, data: bytes) -> int:
     if data[3] > 99:
         raise DecodeError(name, got=f"number {data[3]}", expected="0 to 99")
     return (data[2] & 0x07) * 100 + data[3]
+
+
+def _split_algorithm(name: str, data: bytes) -> tuple[int, bytes, bytes]:
+    """The first password algorithm's number and parameters, and the data after them and their padding."""
+    end = 4 + int.from_bytes(data[2:4], "big")
+    if len(data) < end:
+        raise DecodeError(name, got=f"{len(data)} bytes", expected=f"at least {end} bytes")
+    return int.from_bytes(data[:2], "big"), data[4:end], data[end + -end % 4 :]
