@@ -38,7 +38,7 @@ class Packet:
         protocol: the IP protocol number.
         source: address and port; the port is 0 where the protocol has none or the packet is a fragment.
         destination: the same.
-        payload: what follows the IP header, and the UDP header where there is one.
+        payload: the data behind the UDP or TCP header; of other protocols, what follows the IP header.
     """
 
     time: float
@@ -76,7 +76,7 @@ def _decode_frame(seconds: float, frame: bytes) -> Packet | None:
     ports = (0, 0)
     if protocol in (UDP, TCP) and not is_fragment and len(body) >= 8:
         ports = struct.unpack_from("!HH", body)
-        body = body[8:] if protocol == UDP else body
+        body = body[_transport_header_length(protocol, body) :]
     return Packet(
         time=seconds,
         protocol=protocol,
@@ -84,6 +84,10 @@ def _decode_frame(seconds: float, frame: bytes) -> Packet | None:
         destination=(socket.inet_ntoa(frame[30:34]), ports[1]),
         payload=body,
     )
+
+
+def _transport_header_length(protocol: int, body: bytes) -> int:
+    return 8 if protocol == UDP or len(body) < 20 else (body[12] >> 4) * 4
 
 
 def record(interface: str, path: Path) -> None:

@@ -1,8 +1,8 @@
 """A running lab: built from a topology, proven, used, and taken down without a trace.
 
 The order of building is: state file, nodes, links with their addresses and routes, NAT rules, proof, delay
-line. Taking down needs only the state file, and it is the same code whether a ``with`` block ends, ctrl-C is
-pressed, or another process cleans up after a kill. So every ordinary end of a lab tests the extraordinary one.
+line. Taking down needs only the state file, and is the same code whether a ``with`` block ends, ctrl-C is
+pressed, or another process cleans up after a kill. So every ordinary end of a lab tests the extraordinary.
 
 The lab's instruments (delay line, STUN server, probe, capture) are programs of the host that run in a node's
 network. The programs under test run where the backend puts them.
@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from netlab import state
+from netlab import state as state_files
 from netlab.backend import LAB_PREFIX, Backend, namespace_of
 from netlab.capture import Packet, read_packets
 from netlab.errors import NodeNotFound, ProcessFailed
@@ -30,6 +30,7 @@ from netlab.process import NodeProcess
 from netlab.profiles import NatProfile
 from netlab.proof import Proof, compare
 from netlab.rules import DELAY_QUEUE, RouterFacts, RuleScript, core_rules, install_chains, nat_rules
+from netlab.state import LabState, current_process, lab_name, nodes_of
 from netlab.takedown import take_down
 from netlab.tools import PACKAGES, find_tool, for_each, in_namespace, require_root, run_tool
 from netlab.topology import CORE, INSTRUMENT_ADDRESSES, Nat, Topology
@@ -65,18 +66,19 @@ class Lab:
     ) -> None:
         self.topology = topology
         self.backend = backend or NamespaceBackend()
-        self.name = state.lab_name(name) if name else f"{LAB_PREFIX}{secrets.token_hex(3)}"
+        self.name = lab_name(name) if name else f"{LAB_PREFIX}{secrets.token_hex(3)}"
         self.proofs: tuple[Proof, ...] = ()
         self._prove_first = prove
-        self._state = state.LabState(
+        self._state = LabState(
             name=self.name,
             backend=self.backend.name,
             rtt=topology.rtt,
-            nodes=state.nodes_of(topology),
-            owner=state.current_process(),
+            nodes=nodes_of(topology),
+            owner=current_process(),
         )
         self.artefacts = artefacts or self._state.folder
         self._processes: list[NodeProcess] = []
+        self._is_detached = False
 
     def __enter__(self) -> Self:
         self.up()
@@ -85,7 +87,8 @@ class Lab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.down()
+        if not self._is_detached:
+            self.down()
 
     def up(self) -> None:
         """Builds the lab and proves its NATs; on any error or interrupt takes it down again.
@@ -96,7 +99,7 @@ class Lab:
         require_root()
         for tool in PACKAGES:
             find_tool(tool)
-        state.create(self._state)
+        state_files.create(self._state)
         try:
             self.artefacts.mkdir(parents=True, exist_ok=True)
             self._build()
@@ -109,12 +112,20 @@ class Lab:
         with interrupts_deferred():
             take_down(self._state)
             for process in self._processes:
-                process.release()
+                process.reap()
             self._processes.clear()
 
     def detach(self) -> None:
-        """Leaves the lab running when this process ends; :func:`netlab.takedown.take_down` removes it."""
+        """Lets the lab outlive its ``with`` block and this process; ``netlab down`` removes it."""
         self._remember(replace(self._state, owner=None))
+        self._is_detached = True
+        for process in self._processes:
+            process.release()
+
+    @property
+    def state(self) -> LabState:
+        """What other processes know of this lab."""
+        return self._state
 
     def run(
         self, node: str, argv: Sequence[str], *, timeout: float = 30.0, text: str = ""
@@ -281,9 +292,9 @@ class Lab:
             self._remember(self._state.with_process(process.id))
         return process
 
-    def _remember(self, new: state.LabState) -> None:
+    def _remember(self, new: LabState) -> None:
         self._state = new
-        state.update(new)
+        state_files.update(new)
 
     def _namespace(self, node: str) -> str:
         return namespace_of(self.name, node)

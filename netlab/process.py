@@ -140,11 +140,16 @@ class NodeProcess:
         return code
 
     def release(self) -> None:
-        """Closes our end of its stdin, and forgets it if it has ended."""
+        """Closes our end of its stdin; it may live on."""
         if self._popen.stdin is not None and not self._popen.stdin.closed:
             with suppress(BrokenPipeError):  # what was never read dies with its reader
                 self._popen.stdin.close()
-        self._popen.poll()
+
+    def reap(self) -> None:
+        """Waits for the end of a process that somebody has killed, so that no zombie stays."""
+        self.release()
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(_STOP_TIMEOUT)
 
     def _failure(self, expected: str) -> ProcessFailed:
         code = self._popen.poll()

@@ -1,0 +1,192 @@
+"""The command line of the lab. Results are on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import NoReturn
+
+import click
+
+from netlab import state
+from netlab.backends import BACKEND_NAMES, backend_named
+from netlab.demo import Demonstration, demonstrate
+from netlab.errors import LabError, NodeNotFound
+from netlab.exit_codes import ExitCode, exit_code_of
+from netlab.interrupts import interrupt_on_sigterm
+from netlab.lab import Lab
+from netlab.options import Duration, Probability, Profile
+from netlab.profiles import PROFILES, NatProfile
+from netlab.proving import prove_profiles
+from netlab.report import demonstration_text, lab_text, proof_table
+from netlab.takedown import clean, take_down
+from netlab.tools import require_root
+from netlab.topology import CORE, two_nats
+
+_backend_option = click.option(
+    "--backend",
+    type=click.Choice(BACKEND_NAMES),
+    default=BACKEND_NAMES[0],
+    show_default=True,
+    help="What the nodes are.",
+)
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show a traceback on errors.")
+def cli(debug: bool) -> None:
+    """Real NATs on one machine, each measured before it is trusted."""
+
+
+@cli.command()
+@click.option(
+    "--profiles",
+    nargs=2,
+    type=Profile(),
+    default=("port-restricted", "port-restricted"),
+    metavar="A B",
+    help="Elsa's NAT and anna's.  [default: port-restricted, both]",
+)
+@_backend_option
+@click.option("--rtt", type=Duration(), default=0.0, help="Round trip over the core, like 40ms.")
+@click.option("--loss", type=Probability(), default=0.0, help="Packets that the core loses, like 5%.")
+@click.option("--name", help="A name of your own for the lab.")
+@_json_option
+def up(
+    profiles: tuple[NatProfile, NatProfile],
+    backend: str,
+    rtt: float,
+    loss: float,
+    name: str | None,
+    as_json: bool,
+) -> None:
+    """Build a lab with a server and two NATs, and leave it running."""
+    started = time.monotonic()
+    topology = two_nats(*profiles, rtt=rtt, loss=loss)
+    with Lab(topology, backend=backend_named(backend), name=name) as lab:
+        lab.detach()
+    seconds = time.monotonic() - started
+    if as_json:
+        proofs = [asdict(proof) for proof in lab.proofs]
+        click.echo(json.dumps({**asdict(lab.state), "proofs": proofs, "seconds": round(seconds, 3)}))
+        return
+    click.echo(lab_text(lab.state))
+    click.echo(
+        f"up and proven in {seconds:.2f} s, try: netlab exec elsa -- ping -c 1 198.51.100.10", err=True
+    )
+
+
+@cli.command()
+@click.argument("name", required=False)
+def down(name: str | None) -> None:
+    """Take a lab down; without NAME the only one there is."""
+    require_root()
+    lab = state.find_lab(name)
+    take_down(lab)
+    click.echo(lab.name)
+
+
+@cli.command("exec", context_settings={"ignore_unknown_options": True})
+@click.option("--lab", "name", help="Which lab, where there are several.")
+@click.argument("node")
+@click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED)
+def execute(name: str | None, node: str, argv: tuple[str, ...]) -> None:
+    """Run a program in a node: netlab exec elsa -- ping -c 1 198.51.100.10."""
+    require_root()
+    lab = state.find_lab(name)
+    known = (CORE, *(known.name for known in lab.nodes))
+    if node not in known:
+        raise NodeNotFound(node, known=known)
+    command = backend_named(lab.backend).command(lab.name, node, argv)
+    sys.stdout.flush()
+    os.execvp(command[0], command)
+
+
+@cli.command()
+@_json_option
+def status(as_json: bool) -> None:
+    """Show the labs that are running."""
+    labs = state.known_labs()
+    if as_json:
+        click.echo(json.dumps({"labs": [{**asdict(lab), "owned": lab.is_owned} for lab in labs]}))
+        return
+    for lab in labs:
+        click.echo(lab_text(lab))
+    if not labs:
+        click.echo("no lab is running", err=True)
+
+
+@cli.command("clean")
+@click.option("--force", is_flag=True, help="Also labs that a living process holds.")
+def clean_up(force: bool) -> None:
+    """Remove every lab that no living process holds, whatever killed its owner."""
+    require_root()
+    removed, spared = clean(force=force)
+    for name in removed:
+        click.echo(name)
+    for name in spared:
+        click.echo(f"{name} is in use by a living process; --force removes it", err=True)
+
+
+@cli.command()
+@click.argument("profiles", nargs=-1, type=Profile())
+@_backend_option
+@_json_option
+def prove(profiles: Sequence[NatProfile], backend: str, as_json: bool) -> None:
+    """Measure NAT profiles, all of them by default, and compare with what they claim."""
+    wanted = tuple(dict.fromkeys(profiles)) or tuple(PROFILES.values())
+    proofs = prove_profiles(wanted, backend_named(backend))
+    holds = all(proof.holds for proof in proofs)
+    if as_json:
+        click.echo(json.dumps({"holds": holds, "proofs": [{**asdict(p), "holds": p.holds} for p in proofs]}))
+    else:
+        click.echo(proof_table(proofs))
+    if not holds:
+        sys.exit(ExitCode.FAILED)
+
+
+@cli.command()
+@_backend_option
+@_json_option
+@click.option("--keep", is_flag=True, help="Leave the lab running afterwards.")
+def demo(backend: str, as_json: bool, keep: bool) -> None:
+    """Let elsa and anna chat through two NATs, and show that the server had no part in it."""
+    shown = demonstrate(backend_named(backend), keep=keep)
+    click.echo(_demonstration_json(shown) if as_json else demonstration_text(shown))
+    if keep:
+        click.echo(f"{shown.lab} is still up; `netlab down {shown.lab}` removes it", err=True)
+    if not shown.succeeded:
+        sys.exit(ExitCode.FAILED)
+
+
+def _demonstration_json(shown: Demonstration) -> str:
+    return json.dumps({**asdict(shown), "succeeded": shown.succeeded})
+
+
+def main() -> NoReturn:
+    """The program ``netlab``: one clear line for an error, and an exit code from one table."""
+    interrupt_on_sigterm()
+    debug = "--debug" in sys.argv[1:2]
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as problem:
+        problem.show()
+        sys.exit(ExitCode.USAGE)
+    except click.ClickException as problem:
+        click.echo(f"netlab: {problem.format_message()}", err=True)
+        sys.exit(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("netlab: interrupted", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+    except (LabError, OSError) as problem:
+        if debug:
+            traceback.print_exc()
+        click.echo(f"netlab: {problem}", err=True)
+        sys.exit(exit_code_of(problem))
+    sys.exit(ExitCode.OK)

@@ -1,0 +1,49 @@
+"""What the command line prints, as text from values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netlab.demo import Demonstration
+from netlab.proof import Proof
+from netlab.state import LabState, NodeState
+
+
+def lab_text(lab: LabState) -> str:
+    """A lab and its nodes."""
+    distance = f", {lab.rtt * 1000:g} ms round trip" if lab.rtt else ""
+    held = f", held by process {lab.owner.pid}" if lab.owner is not None and lab.is_owned else ""
+    rows = [(f"  {node.name}", _role(node), " ".join(node.addresses)) for node in lab.nodes]
+    return "\n".join([f"{lab.name} ({lab.backend}{distance}{held})", *columns(rows)])
+
+
+def proof_table(proofs: Sequence[Proof]) -> str:
+    """Claimed against measured, one line a property."""
+    rows = [("profile", "property", "claimed", "measured", "")]
+    for proof in proofs:
+        for name, claimed in proof.claimed.items():
+            verdict = "DIFFERS" if name in proof.differences else "ok"
+            rows.append((proof.profile, name, claimed, proof.measured[name], verdict))
+    return "\n".join(columns(rows))
+
+
+def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows as lines with aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def _role(node: NodeState) -> str:
+    if node.profile is not None:
+        return f"{node.profile} nat"
+    return node.role if node.nat is None else f"behind {node.nat}"
+
+
+def demonstration_text(shown: Demonstration) -> str:
+    """The chat as it went, and then each claim with its evidence."""
+    lines = columns([(f"{who:>6}", text) for who, text in shown.transcript])
+    for claim in shown.claims:
+        lines += ["", f"{'held' if claim.holds else 'FAILED'}: {claim.claim}"]
+        lines += [f"      {evidence}" for evidence in claim.evidence]
+    verdict = "every claim held" if shown.succeeded else "a claim FAILED"
+    return "\n".join([*lines, "", f"{verdict}, in {shown.seconds:.1f} s"])
