@@ -4,7 +4,6 @@ The attributes of RFC 5780, RFC 8445 and RFC 8656 are here too. Everything publi
 """
 
 from natcore.stun.attributes import (
-    MAGIC_COOKIE,
     AdditionalAddressFamily,
     AddressErrorCode,
     AddressFamily,
@@ -37,7 +36,6 @@ from natcore.stun.attributes import (
     ResponseOrigin,
     ResponsePort,
     Software,
-    TransactionId,
     UnknownAttribute,
     UnknownAttributes,
     UseCandidate,
@@ -47,6 +45,15 @@ from natcore.stun.attributes import (
     XorPeerAddress,
     XorRelayedAddress,
 )
+from natcore.stun.header import (
+    HEADER_SIZE,
+    MAGIC_COOKIE,
+    TRANSACTION_ID_SIZE,
+    MessageClass,
+    Method,
+    TransactionId,
+    is_stun,
+)
 from natcore.stun.integrity import (
     IntegrityAlgorithm,
     PasswordAlgorithmId,
@@ -55,15 +62,10 @@ from natcore.stun.integrity import (
     user_hash,
 )
 from natcore.stun.message import (
-    HEADER_SIZE,
     MAX_ATTRIBUTES,
     MAX_MESSAGE_SIZE,
-    TRANSACTION_ID_SIZE,
     Message,
-    MessageClass,
-    Method,
     ReceivedMessage,
-    is_stun,
 )
 from natcore.stun.server import (
     answer_binding_request,

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 
 from natcore.errors import MisuseError
+from natcore.stun.header import with_length
 
 FINGERPRINT_TYPE = 0x8028
 FINGERPRINT_SIZE = 4
@@ -76,11 +77,6 @@ class IntegrityProof:
         """Whether the sender of ``message`` had ``key``; takes the same time whatever byte differs."""
         covered = with_length(message[: self.at], self.at + 4 + self.algorithm.size)
         return hmac.compare_digest(self.algorithm.sign(covered, key), self.value)
-
-
-def with_length(message: bytes, end: int) -> bytes:
-    """The message with a header that counts its bytes up to ``end`` (the 20 header bytes not counted)."""
-    return message[:2] + (end - 20).to_bytes(2, "big") + message[4:]
 
 
 def fingerprint(covered: bytes) -> bytes:

@@ -1,60 +1,44 @@
-"""STUN messages on the wire (RFC 8489 sections 5, 6 and 14): the header, and attributes in order.
-
-::
-
-     0                   1                   2                   3
-    +---+---------------------------+-------------------------------+
-    |0 0| method and class, mixed   |  Length after header, bytes   |
-    +---+---------------------------+-------------------------------+
-    |                   Magic cookie 0x2112A442                     |
-    +---------------------------------------------------------------+
-    |                   Transaction id, 12 bytes                    |
-    +---------------------------------------------------------------+
-    |            Attributes, each padded to 4 bytes               ...
-    +---------------------------------------------------------------+
+"""STUN messages: a header, attributes in order, and what proves them (RFC 8489 sections 6 and 14).
 
 A :class:`Message` is what we want to say. A :class:`ReceivedMessage` is what somebody said: it keeps the
 bytes, because a proof of integrity is about bytes, and nothing in it is to be believed until
 :meth:`ReceivedMessage.is_authentic` says so. The three attributes that prove a message are not in its
 ``attributes``: they are made by ``encode`` and taken off by ``decode``.
-
-RFC 3489 messages, which have no magic cookie, are not STUN here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import IntEnum
-from types import MappingProxyType
 from typing import TypeVar
 
 from natcore.errors import DecodeError, MisuseError
 from natcore.stun.attributes.attribute import (
     COMPREHENSION_OPTIONAL,
     Attribute,
-    TransactionId,
     UnknownAttribute,
     type_of,
 )
-from natcore.stun.attributes.shapes import COOKIE_BYTES
 from natcore.stun.attributes.table import decode_attribute
+from natcore.stun.header import (
+    ALLOWED_CLASSES,
+    HEADER_SIZE,
+    TRANSACTION_ID_SIZE,
+    Header,
+    MessageClass,
+    Method,
+    TransactionId,
+    with_length,
+)
 from natcore.stun.integrity import (
     FINGERPRINT_SIZE,
     FINGERPRINT_TYPE,
     IntegrityAlgorithm,
     IntegrityProof,
-    with_length,
 )
 from natcore.stun.integrity import (
     fingerprint as fingerprint_of,
 )
-
-HEADER_SIZE = 20
-"""Bytes."""
-
-TRANSACTION_ID_SIZE = 12
-"""Bytes."""
 
 MAX_MESSAGE_SIZE = 2048
 """Bytes, header included. What fits a 1500-byte path needs no more, and RFC 5780's PADDING, which must not
@@ -67,68 +51,6 @@ hold 507 empty ones."""
 _INTEGRITY_TYPES = {algorithm.attribute_type: algorithm for algorithm in IntegrityAlgorithm}
 
 AttributeT = TypeVar("AttributeT", bound=Attribute)
-
-
-class Method(IntEnum):
-    """What a message is about (RFC 8489 section 18.2, RFC 8656 section 17).
-
-    A message with another method does not decode: section 6.3 has it discarded in silence, so there is
-    nothing that a caller could do with the number.
-    """
-
-    BINDING = 0x001
-    ALLOCATE = 0x003
-    REFRESH = 0x004
-    SEND = 0x006
-    DATA = 0x007
-    CREATE_PERMISSION = 0x008
-    CHANNEL_BIND = 0x009
-
-
-class MessageClass(IntEnum):
-    """Which part of a conversation a message is (RFC 8489 section 5)."""
-
-    REQUEST = 0b00
-    INDICATION = 0b01
-    SUCCESS_RESPONSE = 0b10
-    ERROR_RESPONSE = 0b11
-
-
-_TRANSACTION = frozenset({MessageClass.REQUEST, MessageClass.SUCCESS_RESPONSE, MessageClass.ERROR_RESPONSE})
-
-ALLOWED_CLASSES: Mapping[Method, frozenset[MessageClass]] = MappingProxyType(
-    {
-        Method.BINDING: frozenset(MessageClass),
-        Method.ALLOCATE: _TRANSACTION,
-        Method.REFRESH: _TRANSACTION,
-        Method.SEND: frozenset({MessageClass.INDICATION}),
-        Method.DATA: frozenset({MessageClass.INDICATION}),
-        Method.CREATE_PERMISSION: _TRANSACTION,
-        Method.CHANNEL_BIND: _TRANSACTION,
-    }
-)
-"""The classes that each method's messages may have; others do not decode (RFC 8489 section 6.3)."""
-
-
-def _type_word(method: int, message_class: int) -> int:
-    """Mixes method and class as section 5 draws it: M11..M7 C1 M6..M4 C0 M3..M0."""
-    c1, c0 = message_class >> 1, message_class & 1
-    return (method & 0xF80) << 2 | c1 << 8 | (method & 0x070) << 1 | c0 << 4 | method & 0x00F
-
-
-_TYPE_WORDS = {
-    _type_word(method, message_class): (method, message_class)
-    for method, allowed in ALLOWED_CLASSES.items()
-    for message_class in allowed
-}
-
-
-def is_stun(data: bytes) -> bool:
-    """Whether a datagram is STUN by its first 8 bytes, among other protocols on one port (RFC 7983).
-
-    It may still not decode.
-    """
-    return len(data) >= HEADER_SIZE and data[0] < 0x40 and data[4:8] == COOKIE_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +115,8 @@ class Message:
         Raises:
             MisuseError: the message is longer than 2048 bytes.
         """
-        data = self._encode_header() + b"".join(
+        header = Header(self.method, self.message_class, self.transaction_id)
+        data = header.encode() + b"".join(
             _encode_attribute(type_of(attribute), attribute.encode_value(self.transaction_id), padding)
             for attribute in self.attributes
         )
@@ -213,11 +136,6 @@ class Message:
             if isinstance(attribute, kind):
                 return attribute
         return None
-
-    def _encode_header(self) -> bytes:
-        """20 bytes, with a length of 0 until it is known."""
-        word = _type_word(self.method, self.message_class)
-        return word.to_bytes(2, "big") + bytes(2) + COOKIE_BYTES + self.transaction_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +181,11 @@ class _RawAttribute:
 
 
 def _decode(data: bytes) -> ReceivedMessage:
-    method, message_class, transaction_id = _decode_header(data)
+    if len(data) > MAX_MESSAGE_SIZE:
+        raise DecodeError(
+            "STUN message", got=f"{len(data)} bytes", expected=f"at most {MAX_MESSAGE_SIZE} bytes"
+        )
+    header = Header.decode(data)
     attributes: list[Attribute] = []
     integrity: IntegrityProof | None = None
     has_fingerprint = False
@@ -276,36 +198,16 @@ def _decode(data: bytes) -> ReceivedMessage:
         elif raw.type in _INTEGRITY_TYPES:
             integrity = _stronger(integrity, _decode_integrity(raw))
         elif integrity is None:  # what comes after it is not covered by it (sections 14.5 and 14.6)
-            attributes.append(decode_attribute(raw.type, raw.value, transaction_id))
+            attributes.append(decode_attribute(raw.type, raw.value, header.transaction_id))
     return ReceivedMessage(
-        method=method,
-        message_class=message_class,
-        transaction_id=transaction_id,
+        method=header.method,
+        message_class=header.message_class,
+        transaction_id=header.transaction_id,
         attributes=tuple(attributes),
         raw=data,
         integrity=integrity,
         has_fingerprint=has_fingerprint,
     )
-
-
-def _decode_header(data: bytes) -> tuple[Method, MessageClass, TransactionId]:
-    if not HEADER_SIZE <= len(data) <= MAX_MESSAGE_SIZE:
-        raise DecodeError(
-            "STUN message", got=f"{len(data)} bytes", expected=f"{HEADER_SIZE} to {MAX_MESSAGE_SIZE} bytes"
-        )
-    if not is_stun(data):
-        raise DecodeError("STUN header", got=data[:8].hex(), expected="two zero bits and the magic cookie")
-    length = int.from_bytes(data[2:4], "big")
-    if length % 4 or HEADER_SIZE + length != len(data):
-        raise DecodeError(
-            "STUN length", got=f"{length} bytes", expected=f"{len(data) - HEADER_SIZE} bytes, a multiple of 4"
-        )
-    word = int.from_bytes(data[:2], "big")
-    if word not in _TYPE_WORDS:
-        raise DecodeError(
-            "STUN message type", got=f"{word:#06x}", expected="a known method in an allowed class"
-        )
-    return *_TYPE_WORDS[word], TransactionId(data[8:HEADER_SIZE])
 
 
 def _split_attributes(data: bytes) -> Iterator[_RawAttribute]:

@@ -16,8 +16,9 @@ from natcore.errors import MisuseError
 from natcore.stun.attributes.attribute import Attribute
 from natcore.stun.attributes.behavior import ChangeRequest, Padding, ResponsePort
 from natcore.stun.attributes.stun import ErrorCode, UnknownAttributes, XorMappedAddress
+from natcore.stun.header import MessageClass, Method
 from natcore.stun.integrity import IntegrityAlgorithm
-from natcore.stun.message import Message, MessageClass, Method, ReceivedMessage
+from natcore.stun.message import Message, ReceivedMessage
 
 UNKNOWN_ATTRIBUTE_CODE = 420
 """The error code for comprehension-required attributes that the server does not know (section 14.8)."""

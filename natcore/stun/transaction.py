@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from natcore.errors import MisuseError
-from natcore.stun.attributes.attribute import TransactionId
+from natcore.stun.header import TransactionId
 
 HIGHEST_MAX_REQUESTS = 64
 """A limit on Rc itself. Doubling from 0.5 s, request 64 would be due in 10^11 years: no use is refused."""

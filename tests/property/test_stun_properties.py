@@ -61,8 +61,8 @@ from natcore.stun import (
     is_stun,
 )
 from natcore.stun.attributes import ATTRIBUTES, decode_attribute
+from natcore.stun.header import ALLOWED_CLASSES
 from natcore.stun.integrity import FINGERPRINT_TYPE
-from natcore.stun.message import ALLOWED_CLASSES
 
 SOURCE = TransportAddress.parse("203.0.113.7:40001")
 PROOF_TYPES = {FINGERPRINT_TYPE, *(algorithm.attribute_type for algorithm in IntegrityAlgorithm)}

@@ -4,7 +4,6 @@ from natcore.stun.attributes.attribute import (
     COMPREHENSION_OPTIONAL,
     Attribute,
     InvalidAttribute,
-    TransactionId,
     UnknownAttribute,
     type_of,
 )
@@ -17,7 +16,7 @@ from natcore.stun.attributes.behavior import (
     ResponsePort,
 )
 from natcore.stun.attributes.ice import IceControlled, IceControlling, Priority, UseCandidate
-from natcore.stun.attributes.shapes import MAGIC_COOKIE, AddressFamily
+from natcore.stun.attributes.shapes import AddressFamily
 from natcore.stun.attributes.stun import (
     AlternateDomain,
     AlternateServer,
@@ -53,7 +52,6 @@ from natcore.stun.attributes.turn import (
 __all__ = [
     "ATTRIBUTES",
     "COMPREHENSION_OPTIONAL",
-    "MAGIC_COOKIE",
     "AdditionalAddressFamily",
     "AddressErrorCode",
     "AddressFamily",
@@ -86,7 +84,6 @@ __all__ = [
     "ResponseOrigin",
     "ResponsePort",
     "Software",
-    "TransactionId",
     "UnknownAttribute",
     "UnknownAttributes",
     "UseCandidate",

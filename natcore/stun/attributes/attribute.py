@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, NewType, Self
+from typing import ClassVar, Self
 
 from natcore.errors import DecodeError, MisuseError
-
-TransactionId = NewType("TransactionId", bytes)
-"""Identifies one STUN transaction: 12 bytes, uniformly random (RFC 8489 section 5)."""
+from natcore.stun.header import TransactionId
 
 COMPREHENSION_OPTIONAL = 0x8000
 """Attribute types from here up may be ignored by who does not know them (RFC 8489 section 14)."""

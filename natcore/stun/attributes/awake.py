@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from natcore.stun.attributes.attribute import Attribute, TransactionId, check_range
+from natcore.stun.attributes.attribute import Attribute, check_range
 from natcore.stun.attributes.shapes import decode_unsigned
+from natcore.stun.header import TransactionId
 
 
 @dataclass(frozen=True, slots=True)

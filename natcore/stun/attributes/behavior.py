@@ -9,11 +9,11 @@ from natcore.address import MAX_PORT
 from natcore.stun.attributes.attribute import (
     MAX_VALUE_SIZE,
     Attribute,
-    TransactionId,
     check_length,
     check_range,
 )
 from natcore.stun.attributes.shapes import AddressAttribute, decode_unsigned
+from natcore.stun.header import TransactionId
 
 _CHANGE_IP = 0x04
 _CHANGE_PORT = 0x02

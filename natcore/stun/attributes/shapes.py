@@ -15,16 +15,11 @@ from natcore.errors import DecodeError
 from natcore.stun.attributes.attribute import (
     Attribute,
     InvalidAttribute,
-    TransactionId,
     check_length,
     check_range,
     check_size,
 )
-
-MAGIC_COOKIE = 0x2112A442
-"""The fixed word that tells STUN from other protocols and from RFC 3489 (RFC 8489 section 5)."""
-
-COOKIE_BYTES = MAGIC_COOKIE.to_bytes(4, "big")
+from natcore.stun.header import COOKIE_BYTES, TransactionId
 
 MAX_TEXT_SIZE = 763
 """Bytes of SOFTWARE, REALM, NONCE and a reason phrase (RFC 8489 sections 14.8 to 14.14, "as long as 763

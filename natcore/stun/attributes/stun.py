@@ -14,7 +14,6 @@ from natcore.stun.attributes.attribute import (
     MAX_VALUE_SIZE,
     Attribute,
     InvalidAttribute,
-    TransactionId,
     check_range,
     check_size,
 )
@@ -26,6 +25,7 @@ from natcore.stun.attributes.shapes import (
     decode_text,
     encode_text,
 )
+from natcore.stun.header import TransactionId
 
 USER_HASH_SIZE = 32
 """Bytes of a SHA-256 digest."""

@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from natcore.errors import DecodeError
 from natcore.stun.attributes import awake, behavior, ice, stun, turn
-from natcore.stun.attributes.attribute import Attribute, InvalidAttribute, TransactionId, UnknownAttribute
+from natcore.stun.attributes.attribute import Attribute, InvalidAttribute, UnknownAttribute
+from natcore.stun.header import TransactionId
 
 _KNOWN: tuple[type[Attribute], ...] = (
     # RFC 8489

@@ -10,7 +10,6 @@ from natcore.stun.attributes.attribute import (
     MAX_VALUE_SIZE,
     Attribute,
     InvalidAttribute,
-    TransactionId,
     check_length,
     check_range,
     check_size,
@@ -25,6 +24,7 @@ from natcore.stun.attributes.shapes import (
     encode_text,
 )
 from natcore.stun.attributes.stun import decode_error_code
+from natcore.stun.header import TransactionId
 
 UDP = 17
 """The IP protocol number that REQUESTED-TRANSPORT asks for; TURN over UDP allows no other."""
