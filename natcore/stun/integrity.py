@@ -79,7 +79,7 @@ class IntegrityProof:
         return hmac.compare_digest(self.algorithm.sign(covered, key), self.value)
 
 
-def fingerprint(covered: bytes) -> bytes:
+def fingerprint_value(covered: bytes) -> bytes:
     """The FINGERPRINT value of the bytes before it, whose length field already counts it (section 14.7)."""
     return (zlib.crc32(covered) ^ _FINGERPRINT_XOR).to_bytes(FINGERPRINT_SIZE, "big")
 

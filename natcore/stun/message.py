@@ -35,9 +35,7 @@ from natcore.stun.integrity import (
     FINGERPRINT_TYPE,
     IntegrityAlgorithm,
     IntegrityProof,
-)
-from natcore.stun.integrity import (
-    fingerprint as fingerprint_of,
+    fingerprint_value,
 )
 
 MAX_MESSAGE_SIZE = 2048
@@ -120,14 +118,15 @@ class Message:
             _encode_attribute(type_of(attribute), attribute.encode_value(self.transaction_id), padding)
             for attribute in self.attributes
         )
+        size = len(data) + (0 if key is None else 4 + algorithm.size) + (4 + FINGERPRINT_SIZE) * fingerprint
+        if size > MAX_MESSAGE_SIZE:
+            raise MisuseError(f"STUN message: got {size} bytes, expected at most {MAX_MESSAGE_SIZE}")
         if key is not None:
             covered = with_length(data, len(data) + 4 + algorithm.size)
             data = covered + _encode_attribute(algorithm.attribute_type, algorithm.sign(covered, key))
         if fingerprint:
             covered = with_length(data, len(data) + 4 + FINGERPRINT_SIZE)
-            data = covered + _encode_attribute(FINGERPRINT_TYPE, fingerprint_of(covered))
-        if len(data) > MAX_MESSAGE_SIZE:
-            raise MisuseError(f"STUN message: got {len(data)} bytes, expected at most {MAX_MESSAGE_SIZE}")
+            data = covered + _encode_attribute(FINGERPRINT_TYPE, fingerprint_value(covered))
         return with_length(data, len(data))
 
     def get(self, kind: type[AttributeT]) -> AttributeT | None:
@@ -233,7 +232,7 @@ def _split_attributes(data: bytes) -> Iterator[_RawAttribute]:
 
 
 def _check_fingerprint(data: bytes, raw: _RawAttribute) -> None:
-    expected = fingerprint_of(with_length(data[: raw.at], raw.at + 4 + FINGERPRINT_SIZE))
+    expected = fingerprint_value(with_length(data[: raw.at], raw.at + 4 + FINGERPRINT_SIZE))
     if raw.value != expected:
         raise DecodeError("FINGERPRINT", got=raw.value[:8].hex(), expected=expected.hex())
 
