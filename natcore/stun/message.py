@@ -43,7 +43,7 @@ MAX_MESSAGE_SIZE = 2048
 fit, needs little more; beyond that a decoder only works for an attacker."""
 
 MAX_ATTRIBUTES = 64
-"""The fullest message of our RFCs, a TURN Allocate with long-term credentials, has under 20; 2048 bytes could
+"""Besides those that prove the message. The fullest message of our RFCs, a TURN Allocate with long-term credentials, has under 20; 2048 bytes could
 hold 507 empty ones."""
 
 _INTEGRITY_TYPES = {algorithm.attribute_type: algorithm for algorithm in IntegrityAlgorithm}
@@ -198,6 +198,8 @@ def _decode(data: bytes) -> ReceivedMessage:
             integrity = _stronger(integrity, _decode_integrity(raw))
         elif integrity is None:  # what comes after it is not covered by it (sections 14.5 and 14.6)
             attributes.append(decode_attribute(raw.type, raw.value, header.transaction_id))
+        if len(attributes) > MAX_ATTRIBUTES:
+            raise DecodeError("STUN message", got="more attributes", expected=f"at most {MAX_ATTRIBUTES}")
     return ReceivedMessage(
         method=header.method,
         message_class=header.message_class,
@@ -216,11 +218,7 @@ def _split_attributes(data: bytes) -> Iterator[_RawAttribute]:
     its padding.
     """
     at = HEADER_SIZE
-    count = 0
     while at < len(data):
-        count += 1
-        if count > MAX_ATTRIBUTES:
-            raise DecodeError("STUN message", got="more attributes", expected=f"at most {MAX_ATTRIBUTES}")
         length = int.from_bytes(data[at + 2 : at + 4], "big")
         end = at + 4 + length
         if end > len(data):

@@ -164,6 +164,7 @@ def test_nothing_may_follow_a_fingerprint() -> None:
 def test_the_most_attributes_are_64() -> None:
     most = a_request(*[UseCandidate()] * MAX_ATTRIBUTES)
     assert len(Message.decode(most.encode()).attributes) == MAX_ATTRIBUTES
+    assert Message.decode(most.encode(key=KEY, fingerprint=True)).is_authentic(KEY)
     with pytest.raises(DecodeError, match="at most 64"):
         Message.decode(append(most.encode(), UseCandidate()))
     with pytest.raises(MisuseError, match="got 65 attributes"):
