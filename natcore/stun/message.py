@@ -43,8 +43,8 @@ MAX_MESSAGE_SIZE = 2048
 fit, needs little more; beyond that a decoder only works for an attacker."""
 
 MAX_ATTRIBUTES = 64
-"""Besides those that prove the message. The fullest message of our RFCs, a TURN Allocate with long-term credentials, has under 20; 2048 bytes could
-hold 507 empty ones."""
+"""Besides those that prove the message. The fullest message of our RFCs, a TURN Allocate with long-term
+credentials, has under 20; 2048 bytes could hold 507 empty ones."""
 
 _INTEGRITY_TYPES = {algorithm.attribute_type: algorithm for algorithm in IntegrityAlgorithm}
 
