@@ -1,0 +1,102 @@
+"""The rendezvous server in virtual time: the real registry, and TCP connections as pipes that only delay."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from natcore.address import TransportAddress
+from natcore.agent import RandomBytes, Transmit
+from natcore.control.messages import encode
+from natcore.registry import (
+    Broadcast,
+    CloseControl,
+    ConnectionId,
+    Registry,
+    RegistryConfig,
+    Report,
+    SendControl,
+    SendDatagram,
+)
+from tests.sim.network import Network, Packet
+
+Sink = Callable[[bytes, float], None]
+
+
+class ServerHost:
+    """The server on the internet.
+
+    Attributes:
+        registry: the real one.
+        reports: what the operator reads.
+        is_gone: takes and says nothing any more, as a machine without power.
+    """
+
+    def __init__(
+        self, address: TransportAddress, network: Network, *, latency: float, random: RandomBytes
+    ) -> None:
+        self.registry = Registry(RegistryConfig(), random)
+        self.address = address
+        self.reports: list[str] = []
+        self.is_gone = False
+        self._network = network
+        self._latency = latency
+        self._sinks: dict[ConnectionId, Sink] = {}
+        self._pipe: deque[tuple[float, Sink, bytes]] = deque()  # one latency for all, so a queue
+        network.attach(address.ip, None, self)
+
+    def open(self, sink: Sink, now: float) -> ConnectionId:
+        """A client connects; what we send it goes to ``sink``. The handshake takes no time here."""
+        connection = ConnectionId(len(self._sinks) + 1)
+        self._sinks[connection] = sink
+        self.registry.connection_opened(connection, (str(self.address),), now)
+        self._carry_out(now)
+        return connection
+
+    def write(self, connection: ConnectionId, data: bytes, now: float) -> None:
+        """A client writes."""
+
+        def arrive(data: bytes, now: float) -> None:
+            if not self.is_gone:
+                self.registry.receive_data(connection, data, now)
+                self._carry_out(now)
+
+        if data:
+            self._pipe.append((now + self._latency, arrive, data))
+
+    def receive_packet(self, packet: Packet, base: TransportAddress, now: float) -> None:
+        if not self.is_gone:
+            self.registry.receive_datagram(packet.data, packet.source, base, now)
+            self._carry_out(now)
+
+    def get_timer(self) -> float | None:
+        own = None if self.is_gone else self.registry.get_timer()
+        arrival = self._pipe[0][0] if self._pipe else None
+        return min((due for due in (own, arrival) if due is not None), default=None)
+
+    def handle_timer(self, now: float) -> None:
+        while self._pipe and self._pipe[0][0] <= now:
+            _, sink, data = self._pipe.popleft()
+            sink(data, now)
+        if not self.is_gone:
+            self.registry.handle_timer(now)
+            self._carry_out(now)
+
+    def _carry_out(self, now: float) -> None:
+        while (command := self.registry.next_command()) is not None:
+            match command:
+                case SendControl():
+                    self._send(command.connection, encode(command.message), now)
+                case Broadcast():
+                    for connection in command.connections:
+                        self._send(connection, encode(command.message), now)
+                case SendDatagram():
+                    transmit = Transmit(data=command.data, destination=command.destination, base=command.base)
+                    self._network.send(transmit, None, now)
+                case Report():
+                    self.reports.append(command.line)
+                case CloseControl():
+                    pass  # the tests look at the goodbye
+
+    def _send(self, connection: ConnectionId, data: bytes, now: float) -> None:
+        self._pipe.append((now + self._latency, self._sinks[connection], data))
