@@ -175,11 +175,8 @@ class ClientEndpoint:
         if len(self._pending) >= self._config.max_pending:
             raise MisuseError(f"{len(self._pending)} introductions are pending already")
         self._pending[target] = early_data
-        refusal = self.registration.refusal_of(target)
-        if refusal is None:
-            self.registration.send(Connect(target=target))
-        else:
-            self._refuse(target, *refusal)
+        # Asked even where our list says no: the list may be behind, the server is not.
+        self.registration.send(Connect(target=target))
 
     def abandon_connect(self, target: str) -> None:
         """Loses interest in an introduction that has not come yet."""

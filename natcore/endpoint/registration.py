@@ -14,7 +14,6 @@ from natcore.control.messages import (
     ClientChange,
     ClientMessage,
     ClientStatus,
-    FaultCode,
     Register,
     Registered,
     ServerMessage,
@@ -136,17 +135,6 @@ class Registration:
                 self._enter(change.id, status)
             changed.append((change, status))
         return changed
-
-    def refusal_of(self, target: str) -> tuple[FaultCode, str] | None:
-        """Why an introduction to ``target`` cannot even be asked for, as far as the list tells."""
-        if target == self.id:
-            return FaultCode.SAME_CLIENT, "that is you"
-        status = self.clients.get(target)
-        if status is None:
-            return FaultCode.UNKNOWN_CLIENT, f"nobody called {target} is registered"
-        if status is Status.ASLEEP:
-            return FaultCode.CLIENT_ASLEEP, f"{target} is Asleep"
-        return None
 
     def _enter(self, client_id: str, status: Status) -> None:
         if client_id in self.clients or len(self.clients) < MAX_CLIENTS:

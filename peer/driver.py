@@ -1,0 +1,138 @@
+"""Sockets and one timer around a :class:`~natcore.endpoint.ClientEndpoint`; no decision of protocol in here.
+
+After every call into the endpoint, :meth:`Driver.transmit` hands out its events, sends its datagrams and its
+control bytes, and arms the one timer anew. The endpoint's clock is the event loop's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from natcore.address import IPAddress, TransportAddress
+from natcore.agent import Transmit
+from natcore.endpoint import ClientEndpoint, EndpointEvent
+from peer.trace import Trace
+
+logger = logging.getLogger(__name__)
+
+
+class UdpSocket(asyncio.DatagramProtocol):
+    """One UDP socket, bound to one address.
+
+    Attributes:
+        base: the local address, once it is open.
+    """
+
+    def __init__(self) -> None:
+        self.base: TransportAddress | None = None
+        self.receiver: Callable[[bytes, TransportAddress, TransportAddress], None] | None = None
+        self._transport: asyncio.DatagramTransport | None = None
+
+    @classmethod
+    async def open(cls, ip: IPAddress) -> UdpSocket:
+        """Binds a socket to ``ip`` and a free port.
+
+        Raises:
+            OSError: the address is none of ours, or cannot be used.
+        """
+        loop = asyncio.get_running_loop()
+        transport, protocol = await loop.create_datagram_endpoint(cls, local_addr=(str(ip), 0))
+        protocol._transport = transport
+        protocol.base = TransportAddress.from_sockaddr(transport.get_extra_info("sockname"))
+        return protocol
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """Passes a datagram on; asyncio calls this."""
+        if self.receiver is not None and self.base is not None:
+            self.receiver(data, TransportAddress.from_sockaddr(addr), self.base)
+
+    def error_received(self, exc: Exception) -> None:
+        """An ICMP error came back; that a check finds nobody is the core's everyday life."""
+        logger.debug("! %s: %s", self.base, exc)
+
+    def send(self, transmit: Transmit) -> None:
+        """Sends one datagram."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.sendto(transmit.data, transmit.destination.to_sockaddr())
+
+    def close(self) -> None:
+        """Closes the socket."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class Driver:
+    """Runs one endpoint.
+
+    Args:
+        endpoint: the pure object; touched from this task's loop only.
+        sockets: by base; the driver takes them over and closes them.
+        handle_event: gets each event, in order.
+        send_control: gets the bytes for the TCP connection.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint: ClientEndpoint,
+        sockets: list[UdpSocket],
+        handle_event: Callable[[EndpointEvent], None],
+        send_control: Callable[[bytes], None],
+        trace: Trace,
+    ) -> None:
+        self.endpoint = endpoint
+        self._loop = asyncio.get_running_loop()
+        self._sockets = {socket.base: socket for socket in sockets}
+        self._handle_event = handle_event
+        self._send_control = send_control
+        self._trace = trace
+        self._timer: asyncio.TimerHandle | None = None
+        for socket in sockets:
+            socket.receiver = self._receive
+
+    @property
+    def now(self) -> float:
+        """Seconds on the endpoint's clock."""
+        return self._loop.time()
+
+    def transmit(self) -> None:
+        """Drains the endpoint and arms the timer; to be called after every call into the endpoint."""
+        while (event := self.endpoint.next_event()) is not None:
+            self._handle_event(event)
+        for transmit in self.endpoint.datagrams_to_send():
+            logger.debug("> %s to %s", f"{len(transmit.data)} bytes", transmit.destination)
+            self._trace.event(
+                self.now, "sent", length=len(transmit.data), destination=str(transmit.destination)
+            )
+            self._sockets[transmit.base].send(transmit)
+        control = self.endpoint.data_to_send()
+        if control:
+            self._send_control(control)
+        self._arm()
+
+    def close(self) -> None:
+        """Stops the timer and closes the sockets."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for socket in self._sockets.values():
+            socket.close()
+
+    def _receive(self, data: bytes, source: TransportAddress, base: TransportAddress) -> None:
+        logger.debug("< %d bytes from %s", len(data), source)
+        self._trace.event(self.now, "received", length=len(data), source=str(source))
+        self.endpoint.receive_datagram(data, source, base, self.now)
+        self.transmit()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        due = self.endpoint.get_timer()
+        self._timer = None if due is None else self._loop.call_at(due, self._handle_timer)
+
+    def _handle_timer(self) -> None:
+        self._timer = None
+        self.endpoint.handle_timer(self.now)
+        self.transmit()

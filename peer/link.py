@@ -1,0 +1,119 @@
+"""The TCP connection to the rendezvous server, and its return after a loss.
+
+One connection at a time. :func:`ServerLink.run` lives as long as the node: it reads until the connection
+ends, tells its owner, waits a little longer after each failure, and tries again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import socket
+from collections.abc import Callable, Iterator
+
+from natcore.address import TransportAddress
+from peer.errors import ServerUnreachable
+from peer.server_address import ServerAddress
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for the name to resolve and the TCP handshake to end."""
+
+FIRST_RETRY_DELAY = 0.5
+"""Seconds before the first attempt after a loss; each failure doubles it."""
+
+MAX_RETRY_DELAY = 30.0
+"""Seconds; a person who waits for a server wants to hear of it within half a minute."""
+
+READ_SIZE = 64 * 1024
+"""Bytes taken from the connection at once."""
+
+_KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 25_000}
+"""Notices a dead connection within 25 s. Seconds, seconds, probes, milliseconds."""
+
+
+def retry_delays(uniform: Callable[[float, float], float] = random.uniform) -> Iterator[float]:
+    """Seconds between attempts, doubling up to the limit, each x 0.5 to 1 so that clients spread out."""
+    delay = FIRST_RETRY_DELAY
+    while True:
+        yield delay * uniform(0.5, 1.0)
+        delay = min(2 * delay, MAX_RETRY_DELAY)
+
+
+class ServerLink:
+    """See the module.
+
+    Attributes:
+        server: as the user named it.
+        far_end: the address that the present connection goes to, or None.
+    """
+
+    def __init__(self, server: ServerAddress) -> None:
+        self.server = server
+        self.far_end: TransportAddress | None = None
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def open(self) -> TransportAddress:
+        """Connects; returns the server's address.
+
+        Raises:
+            ServerUnreachable: in one line, why not.
+        """
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                self._reader, self._writer = await asyncio.open_connection(self.server.host, self.server.port)
+        except TimeoutError:
+            detail = f"no answer in {CONNECT_TIMEOUT:.0f} s"
+            raise ServerUnreachable(server=str(self.server), detail=detail) from None
+        except (socket.gaierror, UnicodeError):
+            detail = "its name does not resolve"
+            raise ServerUnreachable(server=str(self.server), detail=detail) from None
+        except OSError as exc:
+            detail = (exc.strerror or str(exc)).lower()
+            raise ServerUnreachable(server=str(self.server), detail=detail) from None
+        _set_keepalive(self._writer.get_extra_info("socket"))
+        self.far_end = TransportAddress.from_sockaddr(self._writer.get_extra_info("peername"))
+        logger.info("= connected to %s", self.far_end)
+        return self.far_end
+
+    def send(self, data: bytes) -> None:
+        """Queues bytes; without a connection they are dropped."""
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(data)
+
+    async def receive(self) -> bytes:
+        """The next bytes from the server; empty at the end of the connection, however it ended."""
+        if self._reader is None:
+            return b""
+        try:
+            return await self._reader.read(READ_SIZE)
+        except OSError as exc:
+            logger.info("x %s", exc)
+            return b""
+
+    def cut(self) -> None:
+        """Ends the connection at once, so that ``receive`` returns."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+    async def close(self) -> None:
+        """Closes the connection after what is queued has been written, and waits a little for that."""
+        writer, self._writer, self._reader, self.far_end = self._writer, None, None, None
+        if writer is None:
+            return
+        writer.close()
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(1.0):
+                await writer.wait_closed()
+
+
+def _set_keepalive(tcp: socket.socket) -> None:
+    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        option = getattr(socket, name, None)
+        if option is not None:
+            tcp.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -1,0 +1,469 @@
+"""A node: one program's presence at a rendezvous server, and the channels that it has with others.
+
+::
+
+    async with Node("elsa", "rendezvous.example.org") as node:
+        channel = await node.connect("anna")
+        await channel.send(b"hello")
+        async for data in channel:
+            ...
+
+Entering registers, leaving unregisters. The connection to the server comes back by itself when it is lost;
+channels do not depend on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import socket
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Self
+
+from natcore.address import IPAddress, ReflexiveAddress, TransportAddress
+from natcore.channel import MAX_PAYLOAD_SIZE
+from natcore.control.messages import FaultCode, Status
+from natcore.endpoint import (
+    AwakeFailed as AwakeFailedEvent,
+)
+from natcore.endpoint import (
+    Awoke,
+    ClientEndpoint,
+    ClientsChanged,
+    ConnectFailed,
+    ConnectionUnusable,
+    EndpointConfig,
+    EndpointEvent,
+    FaultReceived,
+    RegistrationConfirmed,
+    RegistrationRefused,
+    ServerLeaving,
+    SessionEventOccurred,
+    SessionStarted,
+)
+from natcore.errors import MisuseError, PeerError
+from natcore.ice import CandidateType, LocalCandidate
+from peer.channel import Channel
+from peer.driver import Driver, UdpSocket
+from peer.errors import AwakeFailed, PeerUnavailable, RegistrationFailed, ServerUnreachable
+from peer.interfaces import local_addresses
+from peer.link import ServerLink, retry_delays
+from peer.server_address import ServerAddress
+from peer.trace import Trace
+
+logger = logging.getLogger(__name__)
+
+MAX_INTERFACES = 8
+"""Addresses that get a socket and become host candidates, those of the default route first."""
+
+MAX_UNHEARD_EVENTS = 1024
+"""Node events kept for a listener that does not come; the oldest go first."""
+
+REGISTER_TIMEOUT = 10.0
+"""Seconds for the server to answer ``register`` on the first connection."""
+
+CONNECT_TIMEOUT = 15.0
+"""Seconds; a little more than ICE's own giving up, so that its reason is heard first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    """What can be chosen about a node.
+
+    Attributes:
+        endpoint: of the protocol core.
+    """
+
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLost:
+    """The connection to the server is gone; the node tries again in ``retry_in`` seconds."""
+
+    reason: str
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerBack:
+    """The node is registered again, and Awake if it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerRefuses:
+    """The server is there again, but does not take our id any more."""
+
+    reason: str
+
+
+NodeEvent = ClientsChanged | Awoke | AwakeFailedEvent | ServerLost | ServerBack | ServerRefuses
+
+
+class Node:
+    """See the module.
+
+    Args:
+        client_id: 1 to 32 of letters, digits, ``_``, ``.`` and ``-``.
+        server: ``HOST`` or ``HOST:PORT``.
+        config: the defaults suit.
+        trace: where events are recorded.
+
+    Raises:
+        DecodeError: ``server`` cannot be understood.
+    """
+
+    def __init__(
+        self,
+        client_id: str,
+        server: str | ServerAddress,
+        *,
+        config: NodeConfig | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        self.id = client_id
+        self.server = ServerAddress.parse(server) if isinstance(server, str) else server
+        self._config = config or NodeConfig()
+        self._trace = trace or Trace()
+        self._link = ServerLink(self.server)
+        self._driver: Driver | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._link_task: asyncio.Task[None] | None = None
+        self._registration: asyncio.Future[None] | None = None
+        self._awake_waiters: set[asyncio.Future[ReflexiveAddress]] = set()
+        self._pending: dict[str, asyncio.Future[Channel]] = {}
+        self._channels: dict[str, Channel] = {}
+        self._incoming: deque[Channel] = deque()
+        self._events: deque[NodeEvent] = deque(maxlen=MAX_UNHEARD_EVENTS)
+        self._changed = asyncio.Event()
+        self._lost_reason = ""
+
+    # --- entering and leaving ----------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Connects to the server and registers.
+
+        Raises:
+            ServerUnreachable: there is no server, or it makes no sense.
+            RegistrationFailed: the server does not take the id.
+        """
+        far_end = await self._link.open()
+        try:
+            self._driver = await self._open_driver(far_end.ip)
+            self._registration = asyncio.get_running_loop().create_future()
+            self._tasks = await asyncio.TaskGroup().__aenter__()
+            self._link_task = self._tasks.create_task(self._run_link(far_end))
+            try:
+                async with asyncio.timeout(REGISTER_TIMEOUT):
+                    await self._registration
+            except TimeoutError:
+                detail = f"it accepts the connection but has not answered in {REGISTER_TIMEOUT:.0f} s"
+                raise ServerUnreachable(server=str(self.server), detail=detail) from None
+        except BaseException:
+            await self._release()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Closes all channels, unregisters, and waits a moment for the server to hear it."""
+        driver = self._running()
+        for channel in list(self._channels.values()):
+            channel.close()
+        driver.endpoint.unregister()
+        driver.transmit()
+        await self._release()
+
+    async def _release(self) -> None:
+        if self._link_task is not None:
+            self._link_task.cancel()
+        await self._link.close()
+        if self._tasks is not None:
+            tasks, self._tasks = self._tasks, None
+            await tasks.__aexit__(None, None, None)
+        if self._driver is not None:
+            self._driver.close()
+
+    async def _open_driver(self, server_ip: IPAddress) -> Driver:
+        sockets = await _open_sockets(server_ip)
+        if not sockets:
+            raise ServerUnreachable(server=str(self.server), detail="no local address can be used")
+        candidates = [
+            LocalCandidate.of(CandidateType.HOST, udp.base, base=udp.base, local_preference=65535 - position)
+            for position, udp in enumerate(sockets)
+            if udp.base is not None
+        ]
+        endpoint = ClientEndpoint(
+            client_id=self.id,
+            host_candidates=candidates,
+            config=self._config.endpoint,
+            random=secrets.token_bytes,
+        )
+        return Driver(
+            endpoint=endpoint,
+            sockets=sockets,
+            handle_event=self._handle_event,
+            send_control=self._link.send,
+            trace=self._trace,
+        )
+
+    # --- what the server knows ---------------------------------------------------------------------------
+
+    @property
+    def clients(self) -> Mapping[str, Status]:
+        """Everybody who is registered, ourselves included, as the server said last."""
+        return self._running().endpoint.registration.clients
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether the server knows us now; False between a lost connection and the next."""
+        return self._running().endpoint.registration.is_registered
+
+    @property
+    def reflexive_address(self) -> ReflexiveAddress | None:
+        """Our public endpoint, or None while Asleep."""
+        return self._running().endpoint.reflexive_address
+
+    async def next_event(self) -> NodeEvent:
+        """The oldest event that nobody has heard."""
+        while not self._events:
+            self._changed.clear()
+            await self._changed.wait()
+        return self._events.popleft()
+
+    async def awake(self) -> ReflexiveAddress:
+        """Lets the server observe our UDP endpoint; returns it, at once when we are Awake already.
+
+        Raises:
+            AwakeFailed: the server saw none of our datagrams.
+            PeerError: there is no connection to the server now.
+        """
+        driver = self._running()
+        if not self.is_registered:
+            raise PeerError(f"no connection to the server {self.server}")
+        if driver.endpoint.reflexive_address is not None:
+            return driver.endpoint.reflexive_address
+        waiter: asyncio.Future[ReflexiveAddress] = asyncio.get_running_loop().create_future()
+        self._awake_waiters.add(waiter)
+        try:
+            driver.endpoint.wake(driver.now)
+            driver.transmit()
+            return await waiter
+        finally:
+            self._awake_waiters.discard(waiter)
+
+    # --- channels ----------------------------------------------------------------------------------------
+
+    async def connect(
+        self, peer: str, *, timeout: float = CONNECT_TIMEOUT, early_data: bytes | None = None
+    ) -> Channel:
+        """Opens a direct channel to ``peer``; wakes first where we are Asleep.
+
+        Args:
+            peer: its id.
+            timeout: seconds, from now to a confirmed path.
+            early_data: a first message, at most 1,200 bytes, that travels with the first checks and so
+                arrives before the path is even confirmed; ``channel.first_delivery`` tells what became of it.
+
+        Raises:
+            PeerUnavailable: the server does not introduce us.
+            NoPath: the server did, but no datagram finds a way.
+            AwakeFailed: we cannot be observed over UDP.
+            PeerError: no connection to the server, or an earlier ``connect`` to this peer is still pending.
+        """
+        if early_data is not None and len(early_data) > MAX_PAYLOAD_SIZE:
+            raise PeerError(f"early data: got {len(early_data)} bytes, expected at most {MAX_PAYLOAD_SIZE}")
+        try:
+            async with asyncio.timeout(timeout):
+                await self.awake()
+                channel = await self._introduce(peer, early_data)
+                try:
+                    await channel.confirmed()
+                except BaseException:
+                    channel.close()
+                    raise
+        except TimeoutError:
+            raise PeerUnavailable(
+                peer=peer, code=FaultCode.UNKNOWN_CLIENT, reason=f"no path in {timeout:g} s"
+            ) from None
+        return channel
+
+    async def accept(self) -> Channel:
+        """The next channel that a peer opened to us; its path may be yet to be confirmed."""
+        while not self._incoming:
+            self._changed.clear()
+            await self._changed.wait()
+        return self._incoming.popleft()
+
+    async def _introduce(self, peer: str, early_data: bytes | None) -> Channel:
+        driver = self._running()
+        introduced: asyncio.Future[Channel] = asyncio.get_running_loop().create_future()
+        try:
+            driver.endpoint.connect(peer, driver.now, early_data=early_data)
+        except MisuseError as exc:
+            raise PeerError(str(exc)) from exc
+        self._pending[peer] = introduced
+        try:
+            driver.transmit()
+            return await introduced
+        finally:
+            driver.endpoint.abandon_connect(peer)
+            self._pending.pop(peer, None)
+
+    # --- events of the endpoint --------------------------------------------------------------------------
+
+    def _handle_event(self, event: EndpointEvent) -> None:
+        self._trace.event(self._running().now, type(event).__name__)
+        match event:
+            case SessionEventOccurred():
+                self._handle_session_event(event)
+            case SessionStarted():
+                self._handle_session(event)
+            case ConnectFailed():
+                _fail(
+                    self._pending.get(event.target),
+                    PeerUnavailable(peer=event.target, code=event.code, reason=event.reason),
+                )
+            case Awoke():
+                for waiter in self._awake_waiters:
+                    if not waiter.done():
+                        waiter.set_result(event.address)
+                self._tell(event)
+            case AwakeFailedEvent():
+                for waiter in self._awake_waiters:
+                    _fail(waiter, AwakeFailed(detail=event.reason))
+                self._tell(event)
+            case ClientsChanged():
+                self._tell(event)
+            case _:
+                self._handle_server_event(event)
+
+    def _handle_server_event(
+        self,
+        event: RegistrationConfirmed
+        | RegistrationRefused
+        | ServerLeaving
+        | ConnectionUnusable
+        | FaultReceived,
+    ) -> None:
+        match event:
+            case RegistrationConfirmed():
+                if self._registration is not None and not self._registration.done():
+                    self._registration.set_result(None)
+                else:
+                    self._tell(ServerBack())
+            case RegistrationRefused():
+                refused = RegistrationFailed(client_id=self.id, code=event.code, reason=event.reason)
+                if not _fail(self._registration, refused):
+                    self._tell(ServerRefuses(reason=event.reason))
+                self._lost_reason = event.reason
+                self._link.cut()
+            case ServerLeaving():
+                self._lost_reason = event.reason
+            case ConnectionUnusable():
+                self._lost_reason = event.reason
+                _fail(self._registration, ServerUnreachable(server=str(self.server), detail=event.reason))
+                self._link.cut()
+            case FaultReceived():
+                logger.warning("! the server turned something down: %s (%s)", event.code.value, event.reason)
+
+    def _handle_session(self, event: SessionStarted) -> None:
+        driver = self._running()
+        channel = Channel(event.session, driver)
+        self._channels[event.session.name] = channel
+        if event.early_number is not None:
+            channel.expect_early(event.early_number)
+        introduced = self._pending.get(event.session.peer)
+        if event.was_asked and introduced is not None and not introduced.done():
+            introduced.set_result(channel)
+        else:
+            self._incoming.append(channel)
+            self._changed.set()
+
+    def _handle_session_event(self, event: SessionEventOccurred) -> None:
+        channel = self._channels.get(event.session.name)
+        if channel is None:
+            return
+        logger.info("= %s: %s", event.session.peer, type(event.event).__name__)
+        channel.handle_event(event.event)
+        if not channel.is_open:
+            del self._channels[event.session.name]
+
+    def _tell(self, event: NodeEvent) -> None:
+        self._events.append(event)
+        self._changed.set()
+
+    # --- the connection to the server --------------------------------------------------------------------
+
+    async def _run_link(self, far_end: TransportAddress | None) -> None:
+        """Reads from the server, and connects again whenever the connection has ended."""
+        driver = self._running()
+        delays = retry_delays()
+        while True:
+            while far_end is None:
+                delay = next(delays)
+                self._tell(ServerLost(reason=self._lost_reason, retry_in=delay))
+                await asyncio.sleep(delay)
+                with contextlib.suppress(ServerUnreachable):
+                    far_end = await self._link.open()
+            self._lost_reason = "the connection was closed"
+            driver.endpoint.connection_made(far_end.ip, driver.now)
+            driver.transmit()
+            while data := await self._link.receive():
+                driver.endpoint.receive_data(data, driver.now)
+                driver.transmit()
+            await self._link.close()
+            far_end = None
+            if self.is_registered:
+                delays = retry_delays()  # a server that refuses us is as bad as none: keep backing off
+            driver.endpoint.connection_lost(driver.now)
+            driver.transmit()
+            lost = ServerUnreachable(server=str(self.server), detail=self._lost_reason)
+            if _fail(self._registration, lost):
+                return
+
+    def _running(self) -> Driver:
+        if self._driver is None:
+            raise PeerError("the node has not been entered: use `async with Node(...) as node`")
+        return self._driver
+
+
+def _fail(
+    future: asyncio.Future[Channel] | asyncio.Future[None] | asyncio.Future[ReflexiveAddress] | None,
+    error: PeerError,
+) -> bool:
+    if future is None or future.done():
+        return False
+    future.set_exception(error)
+    return True
+
+
+async def _open_sockets(server_ip: IPAddress) -> list[UdpSocket]:
+    """One socket for each usable address, that of the route to the server first."""
+    routed = _address_towards(server_ip)
+    addresses = [] if routed is None else [routed]
+    addresses += [ip for ip in local_addresses() if ip != routed and ip.is_loopback is server_ip.is_loopback]
+    sockets = []
+    for ip in addresses[:MAX_INTERFACES]:
+        with contextlib.suppress(OSError):  # an address that is going away costs its candidate only
+            sockets.append(await UdpSocket.open(ip))
+    return sockets
+
+
+def _address_towards(destination: IPAddress) -> IPAddress | None:
+    """The source address that the routing table gives a datagram to ``destination``; sends nothing."""
+    family = socket.AF_INET if destination.version == 4 else socket.AF_INET6
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((str(destination), 9))
+        return ip_address(probe.getsockname()[0].partition("%")[0])
+    return None

@@ -1,0 +1,34 @@
+"""A record of what a node did: one JSON object a line, for ``--trace FILE`` and for the lab's artefacts.
+
+Payloads never appear in it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import IO, Any
+
+import msgspec
+
+logger = logging.getLogger(__name__)
+
+
+class Trace:
+    """Writes events to a file, or nowhere.
+
+    A trace that cannot be written (a full disk) is given up with one warning: it never stops the node.
+    """
+
+    def __init__(self, file: IO[bytes] | None = None) -> None:
+        self._file = file
+
+    def event(self, now: float, name: str, **fields: Any) -> None:
+        """Writes one event; ``now`` is seconds on the monotonic clock, fields are numbers and text."""
+        if self._file is None:
+            return
+        try:
+            self._file.write(msgspec.json.encode({"time": now, "event": name, **fields}) + b"\n")
+            self._file.flush()
+        except OSError as exc:
+            logger.warning("x the trace ends here: %s", exc)
+            self._file = None
