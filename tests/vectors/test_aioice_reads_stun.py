@@ -1,4 +1,4 @@
-"""A third party reads what we write, and we read what it writes: aioice, an independent ICE implementation."""
+"""A third party reads what we write, and we read what it writes: aioice, an independent ICE agent."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def a_check() -> Message:
 
 def test_aioice_reads_our_connectivity_check() -> None:
     data = a_check().encode(key=KEY, fingerprint=True)
-    theirs = aioice_stun.parse_message(data, integrity_key=KEY)
+    theirs = aioice_stun.parse_message(data)
+    assert theirs.check_message_integrity(KEY)
     assert theirs.transaction_id == TRANSACTION_ID
     assert theirs.attributes["USERNAME"] == "anna:elsa"
     assert theirs.attributes["PRIORITY"] == 0x6E0001FF
@@ -68,7 +69,8 @@ def test_aioice_reads_our_answer_for_both_address_families() -> None:
     for source in SOURCES:
         answer = answer_binding_request(request, source, key=KEY)
         assert answer is not None
-        theirs = aioice_stun.parse_message(answer, integrity_key=KEY)
+        theirs = aioice_stun.parse_message(answer)
+        assert theirs.check_message_integrity(KEY)
         assert theirs.message_class is aioice_stun.Class.RESPONSE
         assert theirs.attributes["XOR-MAPPED-ADDRESS"] == source.to_sockaddr()
         assert Message.decode(answer).get(XorMappedAddress) == XorMappedAddress(source)
