@@ -32,8 +32,8 @@ class RetransmissionSchedule:
     The defaults send at 0, 0.5, 1.5, 3.5, 7.5, 15.5 and 31.5 s and give up at 39.5 s.
 
     Attributes:
-        rto: seconds from the first request to the second; the RFC wants at least 0.5 where nothing is known
-            of the round trip, and RFC 8445 section 14.3 less for ICE.
+        rto: seconds from the first request to the second. This RFC and RFC 8445 section 14.3 want at least
+            0.5 where nothing is known of the round trip; an owner that starts lower says why.
         max_requests: how many requests at most, 1 to 64 (Rc).
         final_wait_factor: the wait after the last request, in units of ``rto`` (Rm).
         max_rto: seconds that no gap between two requests exceeds; None lets it double for ever. A signalled
@@ -177,7 +177,7 @@ class ClientTransaction:
         return now - self._first_sent_at if self.requests_sent == 1 else None
 
     def cancel(self) -> None:
-        """Stops retransmitting (RFC 8445 sections 7.2.5.1 and 7.3.1.4); a response may still come.
+        """Stops retransmitting (RFC 8445 section 7.3.1.4); a response may still come.
 
         There is no timer any more: the owner forgets a cancelled transaction when it likes, at the latest
         ``schedule.total`` seconds after ``started_at``.
