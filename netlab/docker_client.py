@@ -15,6 +15,9 @@ from netlab.errors import EnvironmentProblem
 ENGINE_ERRORS = (DockerException, requests.RequestException)
 """What a call of the SDK raises: its own errors, and those of the HTTP library under it."""
 
+STARTER = "python -m netlab.docker_engine"
+"""What starts an engine for the length of a command."""
+
 CONNECT_TIMEOUT = 5.0
 """Seconds until a socket on this machine must have accepted us."""
 
@@ -37,10 +40,9 @@ class EngineUnreachable(EnvironmentProblem):
 
     def __str__(self) -> str:
         if "permission denied" in self.reason.lower():
-            return (
-                f"this user may not use the Docker engine at {self.url}: try sudo, or join the group docker"
-            )
-        return f"no Docker engine answers at {self.url} ({self.reason}): try `make demo BACKEND=docker`"
+            return f"not permitted to use the Docker engine at {self.url}: try sudo, or join the group docker"
+        problem = f"no Docker engine answers at {self.url} ({self.reason})"
+        return f"{problem}: start one, or put `{STARTER}` before the command"
 
 
 def connect(url: str | None = None, *, timeout: int | None = REQUEST_TIMEOUT) -> docker.DockerClient:

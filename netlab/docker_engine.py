@@ -11,8 +11,10 @@ needs none of it, because its containers have no Docker network (see :mod:`netla
 stay in :data:`DATA_ROOT`, so that the second run does not build them again.
 
 Always true: each user of the engine holds a shared lock while its command runs, and the engine is started
-and stopped only under the exclusive lock. A killed user leaves the engine running; the next one finds and
-stops it. Where no engine can be had, the command runs all the same, after one line that says why: whether
+and stopped only by one process at a time. A killed user leaves the engine running; the next one finds and
+stops it.
+
+Where no engine can be had, the command runs all the same, after one line that says why: whether
 it can do without is for the command to decide.
 """
 
@@ -20,6 +22,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -29,6 +32,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from netlab.docker_client import EngineUnreachable, connect
 
@@ -45,7 +49,7 @@ STOP_TIMEOUT = 20.0
 """Seconds from SIGTERM to SIGKILL; dockerd itself gives its containers 15 s."""
 
 POLL_INTERVAL = 0.05
-"""Seconds between two looks at an engine that starts or stops."""
+"""Seconds between two looks at an engine that starts."""
 
 
 class EngineUnavailable(Exception):
@@ -102,15 +106,34 @@ def engine(run_directory: Path = RUN_DIRECTORY, data_root: Path = DATA_ROOT) -> 
         return
     _check_startable()
     run_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (run_directory / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not answers(socket_url(run_directory)):
-            _start(run_directory, data_root)
-        fcntl.flock(lock, fcntl.LOCK_SH)
+    with (run_directory / "users").open("w") as users:
+        with _alone(run_directory):
+            if not answers(socket_url(run_directory)):
+                _start(run_directory, data_root)
+            fcntl.flock(users, fcntl.LOCK_SH)
         try:
             yield {"DOCKER_HOST": socket_url(run_directory)}
         finally:
-            _stop_if_last(lock.fileno(), run_directory)
+            with _alone(run_directory):
+                if _is_last(users):
+                    _stop(run_directory)
+
+
+@contextmanager
+def _alone(run_directory: Path) -> Iterator[None]:
+    """Keep everybody else from starting and stopping the engine meanwhile."""
+    with (run_directory / "gate").open("w") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        yield
+
+
+def _is_last(users: TextIO) -> bool:
+    """Whether nobody but us holds the users' lock."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _check_startable() -> None:
@@ -123,61 +146,56 @@ def _check_startable() -> None:
 
 
 def _start(run_directory: Path, data_root: Path) -> None:
-    """Start the engine, detached from our terminal so that ^C reaches only the command that uses it."""
+    """Start the engine, in a session of its own so that ^C reaches only the command that uses it."""
     data_root.mkdir(mode=0o710, parents=True, exist_ok=True)
     log = run_directory / "dockerd.log"
-    with log.open("wb") as output:
-        daemon = subprocess.Popen(
-            daemon_command(run_directory, data_root),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    command = daemon_command(run_directory, data_root)
+    streams = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    # Not a Popen: it may outlive us, if others use it still.
+    pid = os.posix_spawnp(command[0], command, os.environ, file_actions=streams, setsid=True)
     deadline = time.monotonic() + START_TIMEOUT
     while not answers(socket_url(run_directory)):
-        if daemon.poll() is not None:
-            raise EngineUnavailable(f"dockerd ended with code {daemon.returncode}: see {log}")
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            code = os.waitstatus_to_exitcode(status)
+            raise EngineUnavailable(f"dockerd ended with exit code {code}: see {log}")
         if time.monotonic() > deadline:
-            daemon.terminate()
+            _end(pid)
             raise EngineUnavailable(f"dockerd did not answer within {START_TIMEOUT:.0f} s: see {log}")
         time.sleep(POLL_INTERVAL)
 
 
-def _stop_if_last(lock: int, run_directory: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return  # somebody else still uses it, and will be the one to stop it
-    pid = _daemon_pid(run_directory)
-    if pid is None:
-        return
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_TIMEOUT
-    while _daemon_pid(run_directory) == pid:
-        if time.monotonic() > deadline:
-            os.kill(pid, signal.SIGKILL)
-            return
-        _reap(pid)
-        time.sleep(POLL_INTERVAL)
-
-
-def _daemon_pid(run_directory: Path) -> int | None:
-    """The pid in the pid file, if that process is still an engine: a stale file may name anything."""
+def _stop(run_directory: Path) -> None:
+    """Stop the engine that the pid file names, if it is one: a stale file may name anything."""
     try:
         pid = int((run_directory / "dockerd.pid").read_text())
         is_engine = Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd"
     except (OSError, ValueError):
-        return None
-    return pid if is_engine else None
-
-
-def _reap(pid: int) -> None:
-    """Collect the engine if it is our own child; one that an earlier run left is init's."""
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
         return
+    if is_engine:
+        _end(pid)
+
+
+def _end(pid: int) -> None:
+    """Ask a process to end, then make it, and return when it has ended; it need not be a child of ours."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(process, signal.SIGTERM)
+        if not select.select([process], [], [], STOP_TIMEOUT)[0]:
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+            select.select([process], [], [], STOP_TIMEOUT)
+        os.waitpid(pid, os.WNOHANG)
+    except (ProcessLookupError, ChildProcessError):
+        return  # it ended by itself, or an earlier run of ours started it and init collects it
+    finally:
+        os.close(process)
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -1,0 +1,86 @@
+"""A whole lab in containers: the same wiring, rules and proofs, and no trace after it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from netlab.docker_backend import LAB_LABEL, DockerBackend
+from netlab.docker_client import connect
+from netlab.lab import Lab
+from netlab.profiles import PROFILES
+from netlab.takedown import clean
+from netlab.tools import run_tool
+from netlab.topology import two_nats
+
+pytestmark = [pytest.mark.lab, pytest.mark.docker]
+
+
+def traces_of(lab: str) -> list[str]:
+    """The containers and namespaces that a lab has left in the system."""
+    client = connect()
+    try:
+        containers = client.containers.list(all=True, filters={"label": f"{LAB_LABEL}={lab}"})
+        names = [container.name for container in containers]
+    finally:
+        client.close()
+    return names + [name for name in run_tool(["ip", "netns", "list"]).split() if name.startswith(f"{lab}.")]
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    topology = two_nats(PROFILES["port-restricted"], PROFILES["symmetric"])
+    with Lab(topology, backend=DockerBackend()) as running:
+        yield running
+
+
+def test_both_nats_in_containers_prove_to_be_what_they_claim(lab: Lab) -> None:
+    assert [proof.node for proof in lab.proofs] == ["nat-elsa", "nat-anna"]
+    for proof in lab.proofs:
+        proof.require()
+
+
+def test_programs_in_containers_meet_through_the_nats(lab: Lab) -> None:
+    server, elsa = "198.51.100.10", "203.0.113.7"
+    answer = (
+        "import socket; udp = socket.socket(type=socket.SOCK_DGRAM); udp.bind(('', 7)); print('READY');"
+        "data, source = udp.recvfrom(99); udp.sendto(source[0].encode(), source)"
+    )
+    ask = (
+        "import socket; udp = socket.socket(type=socket.SOCK_DGRAM); udp.settimeout(10);"
+        f"udp.sendto(b'x', ('{server}', 7)); print(udp.recv(99).decode())"
+    )
+    lab.start("server", ["python3", "-c", answer]).wait_for_line("READY")
+
+    assert lab.run("elsa", ["python3", "-c", ask]).stdout == f"{elsa}\n"
+
+
+def test_a_lab_leaves_no_container_and_no_namespace() -> None:
+    with Lab(two_nats(PROFILES["full-cone"], PROFILES["address-restricted"]), backend=DockerBackend()) as lab:
+        assert len(traces_of(lab.name)) == 2 * 6
+
+    assert traces_of(lab.name) == []
+
+
+def test_what_a_killed_run_left_is_removed_by_clean() -> None:
+    script = (
+        "import time; from netlab.docker_backend import DockerBackend; from netlab.lab import Lab;"
+        "from netlab.profiles import PROFILES; from netlab.topology import two_nats;"
+        "lab = Lab(two_nats(*[PROFILES['port-restricted']] * 2), backend=DockerBackend(), prove=False);"
+        "lab.up(); lab.start('elsa', ['sleep', 'infinity']); print(lab.name, flush=True); time.sleep(60)"
+    )
+    killed = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert killed.stdout is not None
+    name = killed.stdout.readline().strip()
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate(timeout=10)
+    assert len(traces_of(name)) == 2 * 6
+
+    removed, _ = clean()
+
+    assert name in removed
+    assert traces_of(name) == []
