@@ -37,7 +37,7 @@ from natcore.ice.check import (
 )
 from natcore.ice.checklist import CheckList
 from natcore.ice.config import IceConfig
-from natcore.ice.consent import Consent
+from natcore.ice.consent import Consent, Way
 from natcore.ice.credentials import Credentials
 from natcore.ice.events import (
     CheckStarted,
@@ -222,7 +222,9 @@ class IceAgent:
         """When :meth:`handle_timer` is due next."""
         if self.state not in (AgentState.CHECKING, AgentState.CONFIRMED):
             return None
-        instants = [self._give_up_at, self._nominate_at]
+        instants = [self._give_up_at]
+        if self._may_nominate:
+            instants.append(self._nominate_at)
         if self._has_checks_to_start():
             instants.append(self._next_check_at)
         if self._consent is not None:
@@ -276,8 +278,12 @@ class IceAgent:
         we_win = self._tie_breaker >= check.tie_breaker
         if we_win is self.is_controlling:
             return "reject"
-        self.is_controlling = not self.is_controlling
+        self._switch_role()
         return "accept"
+
+    def _switch_role(self) -> None:
+        self.is_controlling = not self.is_controlling
+        self._nominating = None
 
     def _add_peer_reflexive(
         self, check: IncomingCheck, source: TransportAddress, base: TransportAddress
@@ -305,12 +311,9 @@ class IceAgent:
     ) -> bool:
         if not message.is_authentic(self._remote.key):
             return False
-        if self._consent is not None:
-            rtt = self._consent.receive_response(message.transaction_id, now)
-            if rtt is not None:
-                if self._selected is not None:
-                    self._selected.rtt = rtt
-                return True
+        if self._consent is not None and self._consent.is_awaiting(message.transaction_id):
+            self._receive_consent(self._consent, message, (base, source), now)
+            return True
         check = self._checks.pop(message.transaction_id, None)
         if check is None:
             return False
@@ -324,12 +327,18 @@ class IceAgent:
             self._receive_success(check, message, now)
         return True
 
+    def _receive_consent(self, consent: Consent, message: stun.ReceivedMessage, way: Way, now: float) -> None:
+        rtt = consent.receive_response(message, way, now)
+        pair = self._checklist.find(*way)
+        if rtt is not None and pair is not None:
+            pair.rtt = rtt
+
     def _receive_rejection(self, check: _Check, message: stun.ReceivedMessage) -> None:
         error = message.get(stun.ErrorCode)
         if error is not None and error.code == ROLE_CONFLICT:
             # RFC 8445 section 7.2.5.1; a second 487 to a check of the old role switches nothing.
             if check.sent_as_controlling is self.is_controlling:
-                self.is_controlling = not self.is_controlling
+                self._switch_role()
                 self._tie_breaker = int.from_bytes(self._random(8), "big")
             if check.pair.state is PairState.IN_PROGRESS:
                 self._checklist.trigger(check.pair)
@@ -364,12 +373,16 @@ class IceAgent:
             return
         self._move_to(AgentState.CONFIRMED)
         self._give_up_at = float("inf")
-        self._nominate_at = now + self._config.nomination_delay if self.is_controlling else float("inf")
+        self._nominate_at = now + self._config.nomination_delay
         self._consent = Consent(self._config, self._random, now)
         self._events.append(PathConfirmed(path=self._path_of(pair)))
 
     def _select_if_nominated(self, pair: CandidatePair) -> None:
-        if pair in self._nominated_by_peer:
+        """Of several nominated pairs the best counts, so the order in which they are heard of does not."""
+        if pair not in self._nominated_by_peer:
+            return
+        best = self._selected
+        if best is None or self._priority(pair) > self._priority(best):
             self._select(pair)
 
     def _select(self, pair: CandidatePair) -> None:
@@ -377,7 +390,6 @@ class IceAgent:
             return
         pair.is_nominated = True
         self._selected = pair
-        self._nominate_at = float("inf")
         self._cancel_checks()
         self._events.append(PathSelected(path=self._path_of(pair)))
 
@@ -483,9 +495,13 @@ class IceAgent:
             if check.transaction.state is stun.TransactionState.IN_PROGRESS and only in (None, check.pair):
                 check.transaction.cancel()
 
+    @property
+    def _may_nominate(self) -> bool:
+        return self.is_controlling and self._selected is None and self._nominating is None
+
     def _nominate_if_due(self, now: float) -> None:
         """Regular nomination (RFC 8445 section 8.1.1): the best valid pair, once no better one is awaited."""
-        if not self.is_controlling or self._selected is not None or self._nominating is not None:
+        if not self._may_nominate:
             return
         pair = self._checklist.best_valid(is_controlling=self.is_controlling)
         if pair is None:
@@ -494,7 +510,6 @@ class IceAgent:
             pair, is_controlling=self.is_controlling
         ):
             self._nominating = pair
-            self._nominate_at = float("inf")
             # Its first transmission measures the round trip, so it must not be repeated too early.
             rto = max(self._config.check_schedule.rto, 2 * (pair.rtt or 0.0))
             self._start_check(
@@ -515,7 +530,7 @@ class IceAgent:
             tie_breaker=self._tie_breaker,
             nominates=False,
         )
-        self._consent.sent(transaction_id, now)
+        self._consent.sent(transaction_id, (pair.base, pair.destination), now)
         self.counters.checks_sent += 1
         self._transmit(request, pair.destination, pair.base)
 
@@ -525,6 +540,9 @@ class IceAgent:
         if self.state is not AgentState.CONFIRMED:
             return None
         return self._selected or self._checklist.best_valid(is_controlling=self.is_controlling)
+
+    def _priority(self, pair: CandidatePair) -> int:
+        return pair.priority(is_controlling=self.is_controlling)
 
     def _path_of(self, pair: CandidatePair) -> Path:
         return Path(

@@ -1,14 +1,19 @@
 """Consent to keep sending on a path, which is also its keepalive (RFC 7675 section 5.1).
 
-Each consent check is a transaction of its own and is never retransmitted. Whatever authentic response comes
-renews the consent, the newest and the ones before it alike.
+Each consent check is a transaction of its own and is never retransmitted. A success response renews the
+consent, to the newest check and to the ones before it alike, if it came the way that the check went. An error
+response says that the peer is there, not that it wants our data.
 """
 
 from __future__ import annotations
 
+from natcore.address import TransportAddress
 from natcore.agent import RandomBytes
 from natcore.ice.config import IceConfig
-from natcore.stun import TransactionId
+from natcore.stun import Message, MessageClass, TransactionId
+
+Way = tuple[TransportAddress, TransportAddress]
+"""Our base and the peer's address: a pair on the wire."""
 
 _MAX_OUTSTANDING = 16
 """More than fit into one consent timeout at the shortest interval: 30 s / (5 s x 0.8) = 8."""
@@ -24,7 +29,7 @@ class Consent:
     def __init__(self, config: IceConfig, random: RandomBytes, now: float) -> None:
         self._config = config
         self._random = random
-        self._outstanding: dict[TransactionId, float] = {}
+        self._outstanding: dict[TransactionId, tuple[Way, float]] = {}
         self.expires_at = now + config.consent_timeout
         self._next_check_at = now + self._interval()
 
@@ -40,21 +45,21 @@ class Consent:
         """Whether a consent check is to be sent; the owner then calls :meth:`sent`."""
         return now >= self._next_check_at
 
-    def sent(self, transaction_id: TransactionId, now: float) -> None:
+    def sent(self, transaction_id: TransactionId, way: Way, now: float) -> None:
         """Notes a consent check that goes out now."""
         if len(self._outstanding) >= _MAX_OUTSTANDING:
             del self._outstanding[next(iter(self._outstanding))]
-        self._outstanding[transaction_id] = now
+        self._outstanding[transaction_id] = way, now
         self._next_check_at = now + self._interval()
 
     def is_awaiting(self, transaction_id: TransactionId) -> bool:
         """Whether this consent check has not been answered."""
         return transaction_id in self._outstanding
 
-    def receive_response(self, transaction_id: TransactionId, now: float) -> float | None:
-        """Renews the consent if the transaction is one of ours; returns its round-trip time in seconds."""
-        sent_at = self._outstanding.pop(transaction_id, None)
-        if sent_at is None:
+    def receive_response(self, response: Message, way: Way, now: float) -> float | None:
+        """Takes an authentic response to one of ours; returns its round-trip time in seconds if it renews."""
+        sent_way, sent_at = self._outstanding.pop(response.transaction_id)
+        if way != sent_way or response.message_class is not MessageClass.SUCCESS_RESPONSE:
             return None
         self.expires_at = now + self._config.consent_timeout
         return now - sent_at
