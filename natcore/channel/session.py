@@ -27,6 +27,7 @@ from natcore.channel.delivery import DeliveryConfig, MessageReceiver, MessageSen
 from natcore.channel.frame import MAX_NUMBER, Frame, FrameKey, FrameType
 from natcore.errors import DecodeError, MisuseError
 from natcore.ice import (
+    AgentState,
     Candidate,
     CheckStarted,
     ConnectivityFailed,
@@ -39,6 +40,9 @@ from natcore.ice import (
     PathConfirmed,
     PathSelected,
 )
+
+_Way = tuple[TransportAddress, TransportAddress]
+"""Our base and the peer's address: where a frame leaves from and goes to."""
 
 MAX_EARLY_COPIES = 4
 """Addresses that get a copy of early data: the host and reflexive candidates of an ordinary peer."""
@@ -152,7 +156,8 @@ class PeerSession:
         self._datagrams_seen = ReplayWindow()
         self._next_datagram = 0
         self._early_copies_left = 0
-        self._proven: tuple[TransportAddress, TransportAddress] | None = None
+        self._proven: _Way | None = None
+        self._told: _Way | None = None
         self._is_ended = False
         self._transmits: list[Transmit] = []
         self._events: deque[SessionEvent] = deque()
@@ -167,6 +172,8 @@ class PeerSession:
         Raises:
             MisuseError: started before, or the early data is too long; nothing has happened then.
         """
+        if self.ice.state is not AgentState.NEW:
+            raise MisuseError(f"the session with {self.peer} was started before")
         number = None
         if early_data is not None:
             number = self._sender.queue(early_data)
@@ -274,13 +281,19 @@ class PeerSession:
                 case PathConfirmed():
                     self._early_copies_left = 0
                     self._sender.path_confirmed(now)
+                    self._told = _way_of(event.path)
                     self._events.append(SessionConfirmed(path=event.path))
                 case PathSelected():
-                    self._events.append(SessionMoved(path=event.path))
+                    self._receive_selection(event.path)
                 case ConnectivityFailed():
                     self._end(event.reason, event.detail)
                 case _:
                     assert_never(event)
+
+    def _receive_selection(self, path: Path) -> None:
+        if self._told != _way_of(path):
+            self._told = _way_of(path)
+            self._events.append(SessionMoved(path=path))
 
     def _send_early(self, event: CheckStarted, now: float) -> None:
         message = self._sender.peek()
@@ -310,39 +323,49 @@ class PeerSession:
         except DecodeError:
             self.discarded += 1
             return
-        self._proven = (base, source)
         match frame.type:
             case FrameType.DATAGRAM:
-                self._receive_once(frame)
+                is_new = self._receive_once(frame)
             case FrameType.MESSAGE:
-                self._receive_message(frame, source, base)
+                is_new = self._receive_message(frame, (base, source))
             case FrameType.ACKNOWLEDGEMENT:
-                if self._sender.receive_acknowledgement(frame.number, now):
-                    self._events.append(MessageConfirmed(number=frame.number))
+                is_new = self._receive_acknowledgement(frame, now)
             case FrameType.CLOSE:
+                is_new = True
                 self._end(None, f"closed by {self.peer}")
-
-    def _receive_once(self, frame: Frame) -> None:
-        if self._datagrams_seen.take(frame.number):
-            self._events.append(DataReceived(payload=frame.payload))
+        if is_new:  # a copy proves nothing: anybody who saw it can send it from anywhere
+            self._proven = (base, source)
         else:
             self.discarded += 1
 
-    def _receive_message(self, frame: Frame, source: TransportAddress, base: TransportAddress) -> None:
+    def _receive_once(self, frame: Frame) -> bool:
+        is_new = self._datagrams_seen.take(frame.number)
+        if is_new:
+            self._events.append(DataReceived(payload=frame.payload))
+        return is_new
+
+    def _receive_message(self, frame: Frame, way: _Way) -> bool:
         is_new, is_acknowledged = self._receiver.receive(frame.number)
         if is_new:
             self._events.append(DataReceived(payload=frame.payload))
         if is_acknowledged:
             # To where it came from: our own path may still be unconfirmed.
-            self._send_frame(Frame(FrameType.ACKNOWLEDGEMENT, frame.number), (base, source))
+            self._send_frame(Frame(FrameType.ACKNOWLEDGEMENT, frame.number), way)
+        return is_new
 
-    def _way(self) -> tuple[TransportAddress, TransportAddress] | None:
+    def _receive_acknowledgement(self, frame: Frame, now: float) -> bool:
+        is_new = self._sender.receive_acknowledgement(frame.number, now)
+        if is_new:
+            self._events.append(MessageConfirmed(number=frame.number))
+        return is_new
+
+    def _way(self) -> _Way | None:
         if self._is_ended:
             return None
         path = self.path
-        return self._proven if path is None else (path.base, path.remote)
+        return self._proven if path is None else _way_of(path)
 
-    def _send_frame(self, frame: Frame, way: tuple[TransportAddress, TransportAddress]) -> None:
+    def _send_frame(self, frame: Frame, way: _Way) -> None:
         base, destination = way
         self.packets_sent += 1
         self._transmits.append(
@@ -357,3 +380,7 @@ class PeerSession:
         for number in self._sender.abandon():
             self._events.append(MessageUnconfirmed(number=number))
         self._events.append(SessionEnded(reason=reason, detail=detail))
+
+
+def _way_of(path: Path) -> _Way:
+    return path.base, path.remote
