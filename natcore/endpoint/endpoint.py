@@ -28,6 +28,7 @@ from natcore import stun
 from natcore.address import IPAddress, ReflexiveAddress, TransportAddress
 from natcore.agent import RandomBytes, Transmit
 from natcore.channel import (
+    MAX_PAYLOAD_SIZE,
     PeerSession,
     SessionConfig,
     SessionEnded,
@@ -35,6 +36,7 @@ from natcore.channel import (
     session_field_of,
 )
 from natcore.control.messages import (
+    MAX_CANDIDATES,
     Announcement,
     Connect,
     ConnectRefused,
@@ -69,6 +71,7 @@ from natcore.endpoint.events import (
 from natcore.endpoint.registration import Registration
 from natcore.errors import DecodeError, MisuseError
 from natcore.ice import Candidate, Credentials, LocalCandidate
+from natcore.ice.credentials import MAX_UFRAG_LENGTH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,14 @@ class ClientEndpoint:
         config: EndpointConfig,
         random: RandomBytes,
     ) -> None:
+        """Makes an endpoint that has no connection yet.
+
+        Args:
+            client_id: the name to register.
+            host_candidates: one for each socket, best first; the first 16 are published.
+            config: bounds and times.
+            random: for credentials, transaction ids and tie-breakers.
+        """
         self.registration = Registration(client_id)
         self.discarded = 0
         self._host_candidates = tuple(host_candidates)
@@ -166,8 +177,11 @@ class ClientEndpoint:
         """Asks for an introduction; SessionStarted or ConnectFailed will tell.
 
         Raises:
-            MisuseError: we are not registered, asked already, or asked for too many.
+            MisuseError: we are not registered, asked already, asked for too many, or the early data is too
+                long.
         """
+        if early_data is not None and len(early_data) > MAX_PAYLOAD_SIZE:
+            raise MisuseError(f"early data: got {len(early_data)} bytes, expected at most {MAX_PAYLOAD_SIZE}")
         if not self.registration.is_registered:
             raise MisuseError("not registered with a server")
         if target in self._pending:
@@ -292,10 +306,13 @@ class ClientEndpoint:
 
     def _receive_introduction(self, message: Introduction, now: float) -> None:
         was_asked = message.controlling and message.peer in self._pending
-        early_data = self._pending.pop(message.peer) if was_asked else None
-        if message.session in self._sessions or len(self._sessions) >= self._config.max_sessions:
+        obstacle = self._obstacle_to(message)
+        if obstacle is not None:
             self.discarded += 1
+            if was_asked:
+                self._refuse(message.peer, *obstacle)
             return
+        early_data = self._pending.pop(message.peer) if was_asked else None
         session = PeerSession(
             name=message.session,
             peer=message.peer,
@@ -312,6 +329,15 @@ class ClientEndpoint:
         number = session.start(_remote_candidates(message.candidates), now, early_data=early_data)
         self._events.append(SessionStarted(session=session, was_asked=was_asked, early_number=number))
         self._collect(session)
+
+    def _obstacle_to(self, message: Introduction) -> tuple[FaultCode, str] | None:
+        """Why an introduction cannot be followed, or None."""
+        if len(self._sessions) >= self._config.max_sessions:
+            return FaultCode.TOO_FAST, f"{len(self._sessions)} sessions are open already"
+        longest = len(message.session) + max(len(message.ufrag), len(self._credentials.ufrag))
+        if longest > MAX_UFRAG_LENGTH or message.session in self._sessions:
+            return FaultCode.BAD_MESSAGE, "the server's introduction makes no sense"
+        return None
 
     def _receive_fault(self, message: Fault) -> None:
         if self.registration.is_registered:
@@ -350,7 +376,7 @@ class ClientEndpoint:
             Publish(
                 ufrag=self._credentials.ufrag,
                 pwd=self._credentials.pwd,
-                candidates=tuple(candidate.to_wire() for candidate in self._host_candidates),
+                candidates=tuple(own.to_wire() for own in self._host_candidates[:MAX_CANDIDATES]),
             )
         )
         self._awake = AwakeAgent(

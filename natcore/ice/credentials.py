@@ -18,6 +18,10 @@ from natcore.agent import RandomBytes
 UFRAG_BYTES = 6
 """48 bits in 8 characters; RFC 8445 section 5.3 demands 24 bits."""
 
+MAX_UFRAG_LENGTH = 250
+"""Of a session's fragment. RFC 8445 section 5.3 says 256, but two of them and a colon must fit into the 508
+bytes of a USERNAME (RFC 8489 section 14.3)."""
+
 PASSWORD_BYTES = 24
 """192 bits in 32 characters; RFC 8445 section 5.3 demands 128 bits."""
 
