@@ -78,7 +78,7 @@ class Lab:
         )
         self.artefacts = artefacts or self._state.folder
         self._processes: list[NodeProcess] = []
-        self._is_detached = False
+        self._is_ours = False
 
     def __enter__(self) -> Self:
         self.up()
@@ -87,8 +87,7 @@ class Lab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._is_detached:
-            self.down()
+        self.down()
 
     def up(self) -> None:
         """Builds the lab and proves its NATs; on any error or interrupt takes it down again.
@@ -99,8 +98,10 @@ class Lab:
         require_root()
         for tool in PACKAGES:
             find_tool(tool)
-        state_files.create(self._state)
         try:
+            with interrupts_deferred():
+                state_files.create(self._state)
+                self._is_ours = True
             self.artefacts.mkdir(parents=True, exist_ok=True)
             self._build()
         except BaseException:
@@ -109,16 +110,19 @@ class Lab:
 
     def down(self) -> None:
         """Ends every program in the lab and removes it; a second call does nothing."""
+        if not self._is_ours:
+            return  # never came up; a lab of this name, if there is one, is somebody else's
         with interrupts_deferred():
             take_down(self._state)
             for process in self._processes:
                 process.reap()
             self._processes.clear()
+            self._is_ours = False
 
     def detach(self) -> None:
         """Lets the lab outlive its ``with`` block and this process; ``netlab down`` removes it."""
         self._remember(replace(self._state, owner=None))
-        self._is_detached = True
+        self._is_ours = False
         for process in self._processes:
             process.release()
 

@@ -102,15 +102,20 @@ def nodes_of(topology: Topology) -> tuple[NodeState, ...]:
 def create(state: LabState) -> None:
     """Writes the file of a new lab and makes its folder.
 
+    The file gets its name only when it is whole: a lab that is killed here has either no file or a good one.
+
     Raises:
         NameTaken: there is one of that name.
     """
     RUN_FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
-    try:
-        with _path(state.name).open("x", encoding="utf-8") as file:
-            file.write(_to_json(state))
-    except FileExistsError:
-        raise NameTaken(state.name) from None
+    nameless = os.open(RUN_FOLDER, os.O_TMPFILE | os.O_WRONLY, 0o644)
+    with os.fdopen(nameless, "w", encoding="utf-8") as file:
+        file.write(_to_json(state))
+        file.flush()
+        try:
+            os.link(f"/proc/self/fd/{file.fileno()}", _path(state.name), follow_symlinks=True)
+        except FileExistsError:
+            raise NameTaken(state.name) from None
     state.folder.mkdir(exist_ok=True)
 
 
@@ -129,7 +134,7 @@ def remove(name: str) -> None:
 
 
 def known_labs() -> list[LabState]:
-    """Every lab that has a readable file, by name; a file cut short by a full disk is nobody's lab."""
+    """Every lab that has a file that we can read, by name."""
     names = sorted(path.stem for path in RUN_FOLDER.glob(f"{LAB_PREFIX}*.json"))
     return [state for name in names if (state := _read(name)) is not None]
 
