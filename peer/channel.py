@@ -235,7 +235,12 @@ class Channel:
     def _failure(self, ended: SessionEnded) -> PeerError:
         if ended.reason is None:
             return ChannelClosed(peer=self.peer, detail=ended.detail)
-        return NoPath(peer=self.peer, reason=ended.reason.value, detail=ended.detail)
+        return NoPath(
+            peer=self.peer,
+            reason=ended.reason.value,
+            detail=ended.detail,
+            packets_sent=self.packets_sent,
+        )
 
     def _check_open(self, data: bytes) -> None:
         if self._ended is not None:

@@ -104,15 +104,17 @@ class NoPath(PeerError):
         peer: its id.
         reason: what this side observed.
         detail: the evidence.
+        packets_sent: datagrams of all kinds that we sent for it.
     """
 
     exit_code = ExitCode.NO_PATH
 
-    def __init__(self, *, peer: str, reason: str, detail: str) -> None:
+    def __init__(self, *, peer: str, reason: str, detail: str, packets_sent: int) -> None:
         self.peer = peer
         self.reason = reason
         self.detail = detail
-        super().__init__(peer, reason, detail)
+        self.packets_sent = packets_sent
+        super().__init__(peer, reason, detail, packets_sent)
 
     def __str__(self) -> str:
         return f"no direct path to {self.peer}: {self.reason} ({self.detail})"

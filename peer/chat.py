@@ -1,0 +1,234 @@
+"""The chat: @-commands typed by a person, lines that travel from peer to peer and never through the server.
+
+Every line that the person types has a visible end: delivered, or not and why. Whatever the network sends is
+escaped before it is shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import assert_never
+
+from natcore.channel import MAX_PAYLOAD_SIZE
+from natcore.control.messages import Change, Status
+from natcore.endpoint import AwakeFailed as AwakeFailedEvent
+from natcore.endpoint import Awoke, ClientsChanged
+from natcore.errors import PeerError
+from peer.channel import Channel
+from peer.console import Console
+from peer.conversation import Conversation, Outcome
+from peer.node import Node, NodeEvent, ServerBack, ServerLost, ServerRefuses
+from peer.text import decoded, printable
+
+MAX_CONVERSATIONS = 256
+"""Peers that one chat talks to; bounded by what a person can follow, and by sessions of a node."""
+
+FLUSH_TIMEOUT = 5.0
+"""Seconds that leaving waits for lines under way."""
+
+_CHANGE_TEXT = {
+    Change.REGISTERED: "is here, Asleep",
+    Change.AWAKE: "is Awake",
+    Change.MOVED: "is Awake at another public endpoint",
+    Change.UNREGISTERED: "has left",
+    Change.DISCONNECTED: "is disconnected",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One row of the table of @-commands.
+
+    Attributes:
+        usage: how it is typed.
+        help: what it does, one line.
+        run: gets what was typed after the command.
+    """
+
+    usage: str
+    help: str
+    run: Callable[[str], Awaitable[None]]
+
+
+class Chat:
+    """One person's chat over an entered node."""
+
+    COMMANDS = ("@awake", "@show_list", "@chat", "@help", "@exit")
+
+    def __init__(self, node: Node, console: Console) -> None:
+        self._node = node
+        self._console = console
+        self._conversations: dict[str, Conversation] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._is_leaving = False
+        self._commands = {
+            "@awake": Command("@awake", "let the server learn your UDP endpoint", self._awake),
+            "@show_list": Command("@show_list", "show who is registered", self._show_list),
+            "@chat": Command("@chat ID TEXT", "send TEXT to ID, directly", self._chat),
+            "@help": Command("@help", "show these commands", self._help),
+            "@exit": Command("@exit", "unregister and leave", self._exit),
+        }
+
+    async def run(self) -> None:
+        """Talks until the person leaves: ``@exit``, ctrl-D, ctrl-C or the end of the input."""
+        self._show(f"registered as {self._node.id} at {self._node.server}; @help shows the commands")
+        await self._show_list("")
+        async with asyncio.TaskGroup() as self._tasks:
+            background = [
+                self._tasks.create_task(self._watch_node()),
+                self._tasks.create_task(self._welcome_channels()),
+            ]
+            try:
+                await self._read_lines()
+                await self._flush()
+            finally:
+                self._stop_conversations()
+            for task in background:
+                task.cancel()
+
+    # --- commands ----------------------------------------------------------------------------------------
+
+    async def _read_lines(self) -> None:
+        while not self._is_leaving:
+            line = await self._console.next_line()
+            if line is None:
+                return
+            await self._obey(line.strip())
+
+    async def _obey(self, line: str) -> None:
+        word, _, rest = line.partition(" ")
+        command = self._commands.get(word)
+        if command is not None:
+            await command.run(rest.strip())
+        elif word.startswith("@"):
+            near = get_close_matches(word, self._commands, n=1)
+            hint = f"did you mean {near[0]}?" if near else "@help shows the commands"
+            self._show(f"{printable(word)[:40]}: no such command; {hint}")
+        elif line:
+            self._show("nothing sent: write @chat ID TEXT, or @help for all commands")
+
+    async def _awake(self, _rest: str) -> None:
+        try:
+            address = await self._node.awake()
+        except PeerError as exc:
+            self._show(str(exc))
+        else:
+            self._show(f"you are Awake; the server sees you at {address}")
+
+    async def _show_list(self, _rest: str) -> None:
+        clients = dict(self._node.clients)
+        outdated = "" if self._node.is_registered else " (as of when the server was lost)"
+        self._show(f"{len(clients)} registered{outdated}:")
+        for client, status in clients.items():
+            own = " (you)" if client == self._node.id else ""
+            self._show(f"  {client:<32} {status.value}{own}")
+
+    async def _chat(self, rest: str) -> None:
+        peer, _, text = rest.partition(" ")
+        text = text.strip()
+        length = len(text.encode())
+        if not peer or not text:
+            self._show("usage: @chat ID TEXT")
+        elif length > MAX_PAYLOAD_SIZE:
+            self._show(f"not sent: got {length} bytes, expected at most {MAX_PAYLOAD_SIZE}")
+        elif peer == self._node.id:
+            self._show("not sent: that is you")
+        elif (conversation := self._conversation_with(peer)) is None:
+            self._show(f"not sent: you talk to {MAX_CONVERSATIONS} peers already")
+        elif not conversation.say(text):
+            self._show(f"not sent: too many lines to {printable(peer)} are waiting")
+
+    async def _help(self, _rest: str) -> None:
+        for command in self._commands.values():
+            self._show(f"  {command.usage:<16} {command.help}")
+
+    async def _exit(self, _rest: str) -> None:
+        self._is_leaving = True
+
+    # --- conversations -----------------------------------------------------------------------------------
+
+    def _conversation_with(self, peer: str) -> Conversation | None:
+        conversation = self._conversations.get(peer)
+        has_room = len(self._conversations) < MAX_CONVERSATIONS
+        if conversation is None and self._tasks is not None and has_room:
+            conversation = Conversation(self._node, peer, self._report)
+            self._conversations[peer] = conversation
+            conversation.start(self._tasks, self._hear)
+        return conversation
+
+    def _report(self, conversation: Conversation, outcome: Outcome) -> None:
+        peer, text = printable(conversation.peer), printable(outcome.text)
+        if outcome.failure is not None:
+            self._show(f"not delivered to {peer} [{text}]: {printable(outcome.failure)}")
+        else:
+            self._show(f"delivered to {peer} [{text}]")
+
+    def _hear(self, channel: Channel) -> None:
+        if self._tasks is not None:
+            self._tasks.create_task(self._show_incoming(channel))
+
+    async def _welcome_channels(self) -> None:
+        while True:
+            channel = await self._node.accept()
+            conversation = self._conversation_with(channel.peer)
+            if conversation is None:
+                channel.close()
+                continue
+            conversation.adopt(channel)
+            self._hear(channel)
+
+    async def _show_incoming(self, channel: Channel) -> None:
+        async for payload in channel:
+            self._show(f"From {channel.peer} [{printable(decoded(payload))}]")
+
+    async def _flush(self) -> None:
+        """Gives lines under way their time."""
+        waiting = [conversation.drained() for conversation in self._conversations.values()]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_TIMEOUT):
+                await asyncio.gather(*waiting)
+
+    def _stop_conversations(self) -> None:
+        for conversation in self._conversations.values():
+            for text in conversation.stop():
+                self._report(conversation, Outcome(text, "you left before it was confirmed"))
+
+    # --- what happens meanwhile --------------------------------------------------------------------------
+
+    async def _watch_node(self) -> None:
+        while True:
+            self._show_event(await self._node.next_event())
+
+    def _show_event(self, event: NodeEvent) -> None:
+        match event:
+            case ClientsChanged():
+                self._show_change(event)
+            case Awoke():
+                self._show(f"the server sees you at {event.address}")
+            case AwakeFailedEvent():
+                self._show(f"the server does not see your datagrams: {event.reason}")
+            case ServerLost():
+                retry = f"trying again in {event.retry_in:.1f} s"
+                self._show(f"the server is gone ({printable(event.reason)}); {retry}; open channels live on")
+            case ServerBack():
+                self._show(f"the server is back; registered as {self._node.id} again")
+            case ServerRefuses():
+                self._show(f"the server is back but refuses {self._node.id}: {printable(event.reason)}")
+            case _:
+                assert_never(event)
+
+    def _show_change(self, event: ClientsChanged) -> None:
+        change = event.change
+        if change.change is Change.REGISTERED and change.id in self._conversations:
+            self._conversations[change.id].doubt()
+        if change.id == self._node.id and event.status is Status.AWAKE:
+            return  # our own waking is told by the answer to it
+        reason = f" ({printable(change.reason)})" if change.reason else ""
+        self._show(f"{change.id} {_CHANGE_TEXT[change.change]}{reason}")
+
+    def _show(self, line: str) -> None:
+        self._console.show(line)

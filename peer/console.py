@@ -1,0 +1,144 @@
+"""Where the chat reads lines and shows them: a terminal with line editing, or pipes.
+
+Both have the same four methods; the chat does not know which one it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.patch_stdout import patch_stdout
+
+MAX_LINE_LENGTH = 64 * 1024
+"""Bytes of one typed or piped line; a longer one is cut there."""
+
+
+class Console(Protocol):
+    """A place to talk to a person."""
+
+    async def __aenter__(self) -> Self:
+        """Takes the terminal over."""
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Gives it back."""
+
+    async def ask(self, question: str) -> str | None:
+        """Asks and returns the answer, or None at the end of the input."""
+
+    async def next_line(self) -> str | None:
+        """The next line, or None at the end of the input (ctrl-D) and at ctrl-C."""
+
+    def show(self, line: str) -> None:
+        """Shows one line; it is safe to print."""
+
+
+class TerminalConsole:
+    """Line editing, history and completion by prompt_toolkit; shown lines appear above the prompt."""
+
+    def __init__(self, commands: Sequence[str]) -> None:
+        self._commands = commands
+        self._session: PromptSession[str] = PromptSession()
+        self._patch = patch_stdout()
+
+    async def __aenter__(self) -> Self:
+        self._patch.__enter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._patch.__exit__(exc_type, exc, traceback)
+
+    async def ask(self, question: str) -> str | None:
+        """Asks without the completion of commands."""
+        return await self._prompt(question, None)
+
+    async def next_line(self) -> str | None:
+        """The next line that the person typed."""
+        return await self._prompt("> ", WordCompleter(list(self._commands), sentence=True))
+
+    def show(self, line: str) -> None:
+        """Shows one line."""
+        print(line, flush=True)
+
+    async def _prompt(self, message: str, completer: WordCompleter | None) -> str | None:
+        try:
+            return await self._session.prompt_async(
+                message, completer=completer, complete_while_typing=False, handle_sigint=True
+            )
+        except (EOFError, KeyboardInterrupt):
+            return None
+
+
+class PipedConsole:
+    """Plain lines on standard input and output, for scripts and for screen readers."""
+
+    def __init__(self) -> None:
+        self._reader = asyncio.StreamReader(limit=MAX_LINE_LENGTH)
+        self._transport: asyncio.ReadTransport | None = None
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        # A duplicate, since the transport closes what it is given and standard input is not ours to close.
+        pipe = os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0)
+        try:
+            self._transport, _ = await loop.connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(self._reader), pipe
+            )
+        except ValueError:  # a regular file: the event loop cannot wait for it, and it never blocks
+            self._reader.feed_data(pipe.read())
+            self._reader.feed_eof()
+            pipe.close()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    async def ask(self, question: str) -> str | None:
+        """Shows the question without a line break, as ``input`` does."""
+        print(question, end="", flush=True)
+        return await self.next_line()
+
+    async def next_line(self) -> str | None:
+        """The next line of standard input."""
+        try:
+            line = await self._reader.readline()
+        except ValueError:
+            return ""  # longer than the limit: the reader has dropped it
+        return line.decode("utf-8", errors="replace").rstrip("\r\n") if line else None
+
+    def show(self, line: str) -> None:
+        """Shows one line; a reader that has gone away is not our failure."""
+        try:
+            print(line, flush=True)
+        except BrokenPipeError:
+            # So that the interpreter's own flush at exit does not fail once more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def open_console(commands: Sequence[str]) -> Console:
+    """A terminal console where both ends are a terminal, else pipes."""
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return TerminalConsole(commands)
+    return PipedConsole()

@@ -1,0 +1,89 @@
+"""What ``peer connect`` and ``peer listen`` found, as the one JSON object that scripts and the lab read."""
+
+from __future__ import annotations
+
+import msgspec
+
+from natcore.errors import PeerError
+from natcore.ice import Path
+from peer.channel import Channel
+from peer.errors import NoPath
+from peer.text import printable
+
+PLAIN_CHECKS = "plain-checks"
+"""The technique of an ordinary punch: ICE connectivity checks to the candidates that each side has."""
+
+
+class PathReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Where data went.
+
+    Attributes:
+        kind: type of the remote candidate: ``host``, ``srflx``, ``prflx``.
+        local: our address as the peer sees it.
+        remote: the peer's address as we see it.
+    """
+
+    kind: str
+    local: str
+    remote: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt.
+
+    Attributes:
+        outcome: ``direct`` or ``failed``.
+        peer: the other side's id, or null where nobody came.
+        path: where data went, or null.
+        technique: how it was found, or null; ``plain-checks`` is the only one so far.
+        elapsed: seconds from ``connect`` (or from the introduction, when listening) to a confirmed path.
+        rtt: seconds, or null.
+        packets_sent: datagrams of all kinds for this peer.
+        message: what the peer sent, or null.
+        reason: why it failed, or null.
+    """
+
+    outcome: str
+    peer: str | None
+    path: PathReport | None = None
+    technique: str | None = None
+    elapsed: float | None = None
+    rtt: float | None = None
+    packets_sent: int = 0
+    message: str | None = None
+    reason: str | None = None
+
+    @classmethod
+    def direct(
+        cls, channel: Channel, path: Path, *, elapsed: float, message: str | None, reason: str | None = None
+    ) -> Report:
+        """There was a path."""
+        return cls(
+            outcome="direct",
+            peer=channel.peer,
+            path=PathReport(kind=path.kind.value, local=str(path.local), remote=str(path.remote)),
+            technique=PLAIN_CHECKS,
+            elapsed=round(elapsed, 6),
+            rtt=None if channel.rtt is None else round(channel.rtt, 6),
+            packets_sent=channel.packets_sent,
+            message=message,
+            reason=reason,
+        )
+
+    @classmethod
+    def failed(cls, peer: str | None, error: PeerError) -> Report:
+        """There was none."""
+        packets_sent = error.packets_sent if isinstance(error, NoPath) else 0
+        return cls(outcome="failed", peer=peer, packets_sent=packets_sent, reason=printable(str(error)))
+
+    def to_json(self) -> str:
+        """One line."""
+        return msgspec.json.encode(self).decode()
+
+    def to_text(self) -> str:
+        """One line for people."""
+        if self.path is None:
+            return f"failed: {self.reason}"
+        rtt = "" if self.rtt is None else f", rtt {self.rtt * 1000:.1f} ms"
+        text = f"direct to {self.peer} at {self.path.remote} ({self.path.kind}{rtt})"
+        return text if self.message is None else f"{text}: [{printable(self.message)}]"
