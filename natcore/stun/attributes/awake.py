@@ -32,7 +32,7 @@ class AwakeSequence(Attribute):
         value: 0 to 2^64 - 1.
     """
 
-    TYPE: ClassVar[int] = 0xC05A
+    TYPE: ClassVar[int] = 0xDA01
     NAME: ClassVar[str] = "AWAKE-SEQUENCE"
 
     value: int
