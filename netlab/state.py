@@ -22,6 +22,9 @@ from netlab.topology import Topology
 
 RUN_FOLDER = Path("/run/netlab")
 
+_SCRATCH = ".new"
+"""The end of the name of a file that is not whole yet: LAB.PID.new."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeState:
@@ -108,29 +111,32 @@ def create(state: LabState) -> None:
         NameTaken: there is one of that name.
     """
     RUN_FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
-    nameless = os.open(RUN_FOLDER, os.O_TMPFILE | os.O_WRONLY, 0o644)
-    with os.fdopen(nameless, "w", encoding="utf-8") as file:
-        file.write(_to_json(state))
-        file.flush()
-        try:
-            os.link(f"/proc/self/fd/{file.fileno()}", _path(state.name), follow_symlinks=True)
-        except FileExistsError:
-            raise NameTaken(state.name) from None
+    scratch = _write_scratch(state)
+    try:
+        os.link(scratch, _path(state.name))  # unlike a rename, this refuses a name that is taken
+    except FileExistsError:
+        raise NameTaken(state.name) from None
+    finally:
+        scratch.unlink()
     state.folder.mkdir(exist_ok=True)
 
 
 def update(state: LabState) -> None:
     """Replaces the file of a lab, at once and whole."""
-    scratch = _path(state.name).with_suffix(".new")
-    scratch.write_text(_to_json(state), encoding="utf-8")
-    scratch.replace(_path(state.name))
+    _write_scratch(state).replace(_path(state.name))
 
 
 def remove(name: str) -> None:
     """Forgets a lab, with its folder."""
     shutil.rmtree(RUN_FOLDER / name, ignore_errors=True)
-    _path(name).with_suffix(".new").unlink(missing_ok=True)
     _path(name).unlink(missing_ok=True)
+
+
+def remove_scratch() -> None:
+    """Removes what processes that were killed while writing have left half-written."""
+    for path in RUN_FOLDER.glob(f"*{_SCRATCH}"):
+        if ProcessId.of(int(path.name.split(".")[-2])) is None:
+            path.unlink(missing_ok=True)
 
 
 def known_labs() -> list[LabState]:
@@ -159,6 +165,12 @@ def current_process() -> ProcessId | None:
 
 def _path(name: str) -> Path:
     return RUN_FOLDER / f"{name}.json"
+
+
+def _write_scratch(state: LabState) -> Path:
+    scratch = RUN_FOLDER / f"{state.name}.{os.getpid()}{_SCRATCH}"
+    scratch.write_text(_to_json(state), encoding="utf-8")
+    return scratch
 
 
 def _to_json(state: LabState) -> str:

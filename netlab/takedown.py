@@ -38,6 +38,7 @@ def clean(*, force: bool = False) -> tuple[list[str], list[str]]:
     for lab in doomed:
         take_down(lab)
     strays = _remove_strays(keep=spared)
+    state.remove_scratch()
     return sorted({*(lab.name for lab in doomed), *strays}), spared
 
 
