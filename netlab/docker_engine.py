@@ -178,6 +178,9 @@ def _stop(run_directory: Path) -> None:
         return
     if is_engine:
         _end(pid)
+        # An engine that ran something in the host's network leaves its name for it mounted.
+        host_network = run_directory / "exec" / "netns" / "default"
+        subprocess.run(["umount", host_network], capture_output=True, check=False)
 
 
 def _end(pid: int) -> None:

@@ -14,21 +14,22 @@ from netlab.docker_client import connect
 from netlab.lab import Lab
 from netlab.profiles import PROFILES
 from netlab.takedown import clean
-from netlab.tools import run_tool
 from netlab.topology import two_nats
+from tests.lab.traces import namespaces_of, traces_of
 
 pytestmark = [pytest.mark.lab, pytest.mark.docker]
 
+NODE_COUNT = 6  # the core, the server, two NATs and the two behind them
 
-def traces_of(lab: str) -> list[str]:
-    """The containers and namespaces that a lab has left in the system."""
+
+def containers_of(lab: str) -> list[str]:
+    """The names of a lab's containers, running or not."""
     client = connect()
     try:
         containers = client.containers.list(all=True, filters={"label": f"{LAB_LABEL}={lab}"})
-        names = [container.name for container in containers]
+        return sorted(container.name for container in containers)
     finally:
         client.close()
-    return names + [name for name in run_tool(["ip", "netns", "list"]).split() if name.startswith(f"{lab}.")]
 
 
 @pytest.fixture
@@ -61,8 +62,10 @@ def test_programs_in_containers_meet_through_the_nats(lab: Lab) -> None:
 
 def test_a_lab_leaves_no_container_and_no_namespace() -> None:
     with Lab(two_nats(PROFILES["full-cone"], PROFILES["address-restricted"]), backend=DockerBackend()) as lab:
-        assert len(traces_of(lab.name)) == 2 * 6
+        assert len(containers_of(lab.name)) == NODE_COUNT
+        assert namespaces_of(lab.name) == containers_of(lab.name)
 
+    assert containers_of(lab.name) == []
     assert traces_of(lab.name) == []
 
 
@@ -78,9 +81,10 @@ def test_what_a_killed_run_left_is_removed_by_clean() -> None:
     name = killed.stdout.readline().strip()
     killed.send_signal(signal.SIGKILL)
     killed.communicate(timeout=10)
-    assert len(traces_of(name)) == 2 * 6
+    assert len(containers_of(name)) == NODE_COUNT
 
     removed, _ = clean()
 
     assert name in removed
+    assert containers_of(name) == []
     assert traces_of(name) == []
