@@ -123,8 +123,8 @@ WIRE: list[tuple[Attribute, int, str]] = [
     (Icmp(3, 4, bytes.fromhex("000005dc")), 0x8004, "00000604 000005dc"),
     (Icmp(127, 511), 0x8004, "0000ffff 00000000"),
     # ours
-    (AwakeSequence(0), 0xC05A, "00" * 8),
-    (AwakeSequence(2**64 - 1), 0xC05A, "ff" * 8),
+    (AwakeSequence(0), 0xDA01, "00" * 8),
+    (AwakeSequence(2**64 - 1), 0xDA01, "ff" * 8),
     # nobody's
     (UnknownAttribute(0x7777, b"abc"), 0x7777, "616263"),
 ]
