@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -23,7 +24,7 @@ from netlab.lab import Lab
 from netlab.options import Duration, Probability, Profile
 from netlab.profiles import PROFILES, NatProfile
 from netlab.proving import prove_profiles
-from netlab.report import demonstration_text, lab_text, proof_table
+from netlab.report import claims_text, dialogue_line, lab_text, proof_table
 from netlab.takedown import clean, take_down
 from netlab.tools import require_root
 from netlab.topology import CORE, two_nats
@@ -155,10 +156,19 @@ def prove(profiles: Sequence[NatProfile], backend: str, as_json: bool) -> None:
 @_backend_option
 @_json_option
 @click.option("--keep", is_flag=True, help="Leave the lab running afterwards.")
-def demo(backend: str, as_json: bool, keep: bool) -> None:
+@click.option(
+    "--artefacts",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the programs' output and the captures in this folder.",
+)
+def demo(backend: str, as_json: bool, keep: bool, artefacts: Path | None) -> None:
     """Let elsa and anna chat through two NATs, and show that the server had no part in it."""
-    shown = demonstrate(backend_named(backend), keep=keep)
-    click.echo(_demonstration_json(shown) if as_json else demonstration_text(shown))
+
+    def tell(who: str, text: str) -> None:
+        click.echo(dialogue_line(who, text), err=as_json)
+
+    shown = demonstrate(backend_named(backend), tell=tell, keep=keep, artefacts=artefacts)
+    click.echo(_demonstration_json(shown) if as_json else claims_text(shown))
     if keep:
         click.echo(f"{shown.lab} is still up; `netlab down {shown.lab}` removes it", err=True)
     if not shown.succeeded:

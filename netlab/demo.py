@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from netlab.backend import Backend
 from netlab.capture import UDP, Packet
@@ -32,6 +33,8 @@ DIALOGUE = (
 """Who says what to whom."""
 
 Endpoint = tuple[str, int]
+Tell = Callable[[str, str], None]
+"""Takes who, and what they typed or saw."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,18 +76,26 @@ class _Recording:
     at_server: list[Packet]
 
 
-def demonstrate(backend: Backend, *, keep: bool = False) -> Demonstration:
+def demonstrate(
+    backend: Backend, *, tell: Tell | None = None, keep: bool = False, artefacts: Path | None = None
+) -> Demonstration:
     """Builds the lab, plays the chat, gathers the evidence, and takes the lab down unless ``keep``.
+
+    Args:
+        backend: what the nodes are.
+        tell: called with each line of the chat as it is played.
+        keep: leave the lab running.
+        artefacts: the folder for the programs' output and the captures; a passing one by default.
 
     Raises:
         LabError: the lab could not be built, or a program did not do its part.
     """
     started = time.monotonic()
     topology = two_nats(profile(PROFILE), profile(PROFILE))
-    with Lab(topology, backend=backend) as lab:
+    with Lab(topology, backend=backend, artefacts=artefacts) as lab:
         captures = {nat.name: lab.capture(nat.name, WAN) for nat in topology.nats}
         server_capture = lab.capture(SERVER, HOST_INTERFACE)
-        play = _Play(lab, server_address=str(topology.public_hosts[0].addresses[0]))
+        play = _Play(lab, str(topology.public_hosts[0].addresses[0]), tell)
         exit_codes = play.perform()
         conntrack = {nat.name: lab.conntrack(nat.name) for nat in topology.nats}
         recording = _Recording(
@@ -111,9 +122,10 @@ def demonstrate(backend: Backend, *, keep: bool = False) -> Demonstration:
 class _Play:
     """The programs, what they are told, and what they show."""
 
-    def __init__(self, lab: Lab, *, server_address: str) -> None:
+    def __init__(self, lab: Lab, server_address: str, tell: Tell | None) -> None:
         self._lab = lab
         self._server_address = server_address
+        self._tell = tell or (lambda _who, _text: None)
         self.transcript: list[tuple[str, str]] = []
         self.observed: dict[str, str] = {}
 
@@ -143,12 +155,16 @@ class _Play:
 
     def _type(self, who: str, chat: NodeProcess, line: str) -> None:
         chat.write_line(line)
-        self.transcript.append((who, f"> {line}"))
+        self._note(who, f"> {line}")
 
     def _see(self, who: str, program: NodeProcess, pattern: str) -> str:
         line = program.wait_for_line(pattern)
-        self.transcript.append((who, line))
+        self._note(who, line)
         return line
+
+    def _note(self, who: str, line: str) -> None:
+        self.transcript.append((who, line))
+        self._tell(who, line)
 
 
 def _proven(lab: Lab) -> Claim:

@@ -39,9 +39,14 @@ def _role(node: NodeState) -> str:
     return node.role if node.nat is None else f"behind {node.nat}"
 
 
-def demonstration_text(shown: Demonstration) -> str:
-    """The chat as it went, and then each claim with its evidence."""
-    lines = columns([(f"{who:>6}", text) for who, text in shown.transcript])
+def dialogue_line(who: str, text: str) -> str:
+    """A line of the chat, with who typed or saw it."""
+    return f"{who:>6} | {text}"
+
+
+def claims_text(shown: Demonstration) -> str:
+    """Each claim with its evidence, and the verdict."""
+    lines: list[str] = []
     for claim in shown.claims:
         lines += ["", f"{'held' if claim.holds else 'FAILED'}: {claim.claim}"]
         lines += [f"      {evidence}" for evidence in claim.evidence]
