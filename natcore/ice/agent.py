@@ -266,9 +266,8 @@ class IceAgent:
             self._nominated_by_peer.add(pair)
         if pair.state is PairState.SUCCEEDED:
             self._select_if_nominated(pair)
-        elif self._selected is None:
+        elif self._selected is None and self._checklist.trigger(pair):
             self._cancel_checks(only=pair)
-            self._checklist.trigger(pair)
         return True
 
     def _resolve_roles(self, check: IncomingCheck) -> Literal["accept", "reject"]:
@@ -340,8 +339,8 @@ class IceAgent:
             if check.sent_as_controlling is self.is_controlling:
                 self._switch_role()
                 self._tie_breaker = int.from_bytes(self._random(8), "big")
-            if check.pair.state is PairState.IN_PROGRESS:
-                self._checklist.trigger(check.pair)
+            if check.pair.state is PairState.IN_PROGRESS and not self._checklist.trigger(check.pair):
+                self._fail_pair(check.pair)
             return
         self.counters.rejections_received += 1
         self._fail_pair(check.pair)

@@ -9,6 +9,10 @@ from natcore.address import TransportAddress
 from natcore.ice.candidate import Candidate, LocalCandidate
 from natcore.ice.pair import CandidatePair, PairState
 
+MAX_TRIGGERS = 8
+"""Triggered checks of one pair. Deviation from RFC 8445 section 7.3.1.4, where every request triggers one:
+two peers whose answers do not come back the way that the checks went would trigger each other for ever."""
+
 
 class CheckList:
     """Pairs by what they are on the wire, a queue of triggered checks, and a bound on both.
@@ -53,12 +57,20 @@ class CheckList:
             if can_pair(local.base, remote.address):
                 self.add(local, remote)
 
-    def trigger(self, pair: CandidatePair) -> None:
-        """Puts a pair into the triggered-check queue, in front of all ordinary checks (section 6.1.4.1)."""
+    def trigger(self, pair: CandidatePair) -> bool:
+        """Puts a pair into the triggered-check queue, in front of all ordinary checks (section 6.1.4.1).
+
+        False, and nothing done, where the pair had ``MAX_TRIGGERS`` of them.
+        """
+        if pair in self._triggered:
+            return True
+        if pair.triggers >= MAX_TRIGGERS:
+            return False
+        pair.triggers += 1
         if pair.state is not PairState.WAITING:
             pair.move_to(PairState.WAITING)
-        if pair not in self._triggered:
-            self._triggered.append(pair)
+        self._triggered.append(pair)
+        return True
 
     @property
     def has_triggered(self) -> bool:

@@ -50,9 +50,10 @@ class CandidatePair:
         mapped: our address as the peer sees it on this pair, once a response has told.
         is_nominated: whether the controlling side chose it.
         rtt: seconds, from the newest unambiguous check, or None.
+        triggers: how many triggered checks it had.
     """
 
-    __slots__ = ("is_nominated", "local", "mapped", "remote", "rtt", "state")
+    __slots__ = ("is_nominated", "local", "mapped", "remote", "rtt", "state", "triggers")
 
     def __init__(self, local: LocalCandidate, remote: Candidate) -> None:
         self.local = local
@@ -61,6 +62,7 @@ class CandidatePair:
         self.mapped: TransportAddress | None = None
         self.is_nominated = False
         self.rtt: float | None = None
+        self.triggers = 0
 
     @property
     def base(self) -> TransportAddress:
