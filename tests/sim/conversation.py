@@ -133,7 +133,11 @@ class Conversation:
         self, kind: type[object], *participants: Participant, limit: float = 60.0, count: int = 1
     ) -> None:
         """Goes on until every one of the participants has told ``count`` events of a kind."""
-        self.drive_while(lambda: any(len(one.events(kind)) < count for one in participants), limit=limit, what=kind.__name__)
+        self.drive_while(
+            lambda: any(len(one.events(kind)) < count for one in participants),
+            limit=limit,
+            what=kind.__name__,
+        )
 
     def drive_while(self, is_pending: Callable[[], bool], *, limit: float = 60.0, what: str = "it") -> None:
         """Goes on until a condition has ceased."""

@@ -60,6 +60,8 @@ class SimulatedNat:
         mapping = self._by_port.get(port)
         if mapping is None or self.behavior.udp_blocked or self._filter_key(source) not in mapping.permitted:
             return None
+        # As connection tracking does: the answer to a packet leaves by the mapping that it came in by.
+        self._by_key[self._mapping_key(mapping.inside, source)] = mapping
         return mapping.inside
 
     def _mapping_key(self, inside: TransportAddress, destination: TransportAddress) -> Hashable:

@@ -92,11 +92,15 @@ class Network:
             self._schedule(packet, nat, now + LAN_LATENCY)
             return
         source = transmit.base if nat is None else nat.translate_outbound(transmit.base, destination)
-        if source is None or (nat is not None and destination.ip == nat.public_ip and not nat.behavior.hairpinning):
+        if source is None or (
+            nat is not None and destination.ip == nat.public_ip and not nat.behavior.hairpinning
+        ):
             return
         self._pass_link(Packet(transmit.data, source, destination), now)
 
-    def inject(self, data: bytes, source: TransportAddress, destination: TransportAddress, now: float) -> None:
+    def inject(
+        self, data: bytes, source: TransportAddress, destination: TransportAddress, now: float
+    ) -> None:
         """A datagram of a third party's, with any source it likes; arrives at once."""
         self._schedule(Packet(data, source, destination), None, now)
 

@@ -56,7 +56,10 @@ class Site:
 
 
 def make_sites(
-    first: NatBehavior | None, second: NatBehavior | None, *, hosts: tuple[str | None, str | None] = (None, None)
+    first: NatBehavior | None,
+    second: NatBehavior | None,
+    *,
+    hosts: tuple[str | None, str | None] = (None, None),
 ) -> tuple[Site, Site]:
     """Two sites with NATs of their own."""
     return Site.behind(first, CONTROLLING_IP, hosts[0]), Site.behind(second, CONTROLLED_IP, hosts[1])
@@ -70,7 +73,9 @@ def make_lan(behavior: NatBehavior) -> tuple[Site, Site]:
     )
 
 
-def attach(network: Network, sites: tuple[Site, Site], names: tuple[str, str], seed: int) -> list[Participant]:
+def attach(
+    network: Network, sites: tuple[Site, Site], names: tuple[str, str], seed: int
+) -> list[Participant]:
     """Puts two participants where the sites are; sites with one public address share one NAT."""
     nats: dict[IPAddress, SimulatedNat] = {}
     participants = []
