@@ -80,7 +80,6 @@ class Channel:
         self._changed = asyncio.Event()
         self._ended: SessionEnded | None = None
         self._last_path: Path | None = None
-        self._is_selected = False
 
     # --- using it ----------------------------------------------------------------------------------------
 
@@ -149,7 +148,9 @@ class Channel:
     @property
     def rtt(self) -> float | None:
         """Seconds to the peer and back, or None before anything has measured it."""
-        return self._session.rtt
+        if self._session.rtt is not None:
+            return self._session.rtt
+        return None if self._last_path is None else self._last_path.rtt
 
     @property
     def packets_sent(self) -> int:
@@ -193,11 +194,6 @@ class Channel:
             await self._wait()
         return self._session.path
 
-    async def settled(self) -> None:
-        """Waits until both sides use the same path, or the channel ends."""
-        while not self._is_selected and self._ended is None:
-            await self._wait()
-
     async def closed(self) -> None:
         """Waits until the channel has ended."""
         while self._ended is None:
@@ -212,11 +208,8 @@ class Channel:
     def handle_event(self, event: SessionEvent) -> None:
         """Takes an event of the session."""
         match event:
-            case SessionConfirmed():
+            case SessionConfirmed() | SessionMoved():
                 self._last_path = event.path
-            case SessionMoved():
-                self._last_path = event.path
-                self._is_selected = True
             case DataReceived():
                 if len(self._unread) < MAX_UNREAD:
                     self._unread.append(event.payload)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import assert_never
+from typing import Any, assert_never
 
+from natcore.address import ReflexiveAddress
 from natcore.channel import MAX_PAYLOAD_SIZE
 from natcore.control.messages import Change, Status
 from natcore.endpoint import AwakeFailed as AwakeFailedEvent
@@ -64,6 +65,8 @@ class Chat:
         self._console = console
         self._conversations: dict[str, Conversation] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self._background: set[asyncio.Task[None]] = set()
+        self._told_address: ReflexiveAddress | None = None
         self._is_leaving = False
         self._commands = {
             "@awake": Command("@awake", "let the server learn your UDP endpoint", self._awake),
@@ -78,17 +81,21 @@ class Chat:
         self._show(f"registered as {self._node.id} at {self._node.server}; @help shows the commands")
         await self._show_list("")
         async with asyncio.TaskGroup() as self._tasks:
-            background = [
-                self._tasks.create_task(self._watch_node()),
-                self._tasks.create_task(self._welcome_channels()),
-            ]
+            self._in_background(self._watch_node())
+            self._in_background(self._welcome_channels())
             try:
                 await self._read_lines()
                 await self._flush()
             finally:
                 self._stop_conversations()
-            for task in background:
-                task.cancel()
+                for task in self._background:
+                    task.cancel()
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._tasks is not None:
+            task = self._tasks.create_task(work)
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
 
     # --- commands ----------------------------------------------------------------------------------------
 
@@ -117,7 +124,7 @@ class Chat:
         except PeerError as exc:
             self._show(str(exc))
         else:
-            self._show(f"you are Awake; the server sees you at {address}")
+            self._show_address(address)
 
     async def _show_list(self, _rest: str) -> None:
         clients = dict(self._node.clients)
@@ -154,10 +161,10 @@ class Chat:
     def _conversation_with(self, peer: str) -> Conversation | None:
         conversation = self._conversations.get(peer)
         has_room = len(self._conversations) < MAX_CONVERSATIONS
-        if conversation is None and self._tasks is not None and has_room:
+        if conversation is None and has_room:
             conversation = Conversation(self._node, peer, self._report)
             self._conversations[peer] = conversation
-            conversation.start(self._tasks, self._hear)
+            self._in_background(conversation.run(self._hear))
         return conversation
 
     def _report(self, conversation: Conversation, outcome: Outcome) -> None:
@@ -168,8 +175,7 @@ class Chat:
             self._show(f"delivered to {peer} [{text}]")
 
     def _hear(self, channel: Channel) -> None:
-        if self._tasks is not None:
-            self._tasks.create_task(self._show_incoming(channel))
+        self._in_background(self._show_incoming(channel))
 
     async def _welcome_channels(self) -> None:
         while True:
@@ -208,7 +214,8 @@ class Chat:
             case ClientsChanged():
                 self._show_change(event)
             case Awoke():
-                self._show(f"the server sees you at {event.address}")
+                if event.address != self._told_address:
+                    self._show_address(event.address)
             case AwakeFailedEvent():
                 self._show(f"the server does not see your datagrams: {event.reason}")
             case ServerLost():
@@ -220,6 +227,10 @@ class Chat:
                 self._show(f"the server is back but refuses {self._node.id}: {printable(event.reason)}")
             case _:
                 assert_never(event)
+
+    def _show_address(self, address: ReflexiveAddress) -> None:
+        self._told_address = address
+        self._show(f"you are Awake; the server sees you at {address}")
 
     def _show_change(self, event: ClientsChanged) -> None:
         change = event.change

@@ -44,7 +44,6 @@ class Conversation:
         self._report = report
         self._queue: asyncio.Queue[str] = asyncio.Queue(MAX_QUEUED)
         self._under_way: str | None = None
-        self._task: asyncio.Task[None] | None = None
 
     def say(self, text: str) -> bool:
         """Queues a line; False where too many are waiting."""
@@ -63,14 +62,8 @@ class Conversation:
         """The peer registered anew, so the far end of our channel may be a program that is gone."""
         self._is_doubtful = True
 
-    def start(self, tasks: asyncio.TaskGroup, opened: Callable[[Channel], None]) -> None:
-        """Begins to send what is queued; ``opened`` hears of each channel that this side opens."""
-        self._task = tasks.create_task(self._run(opened))
-
     def stop(self) -> list[str]:
-        """Ends it; returns the lines that have had no outcome, oldest first."""
-        if self._task is not None:
-            self._task.cancel()
+        """Takes out the lines that have had no outcome, oldest first, for when :meth:`run` is cancelled."""
         left = [] if self._under_way is None else [self._under_way]
         while not self._queue.empty():
             left.append(self._queue.get_nowait())
@@ -80,7 +73,8 @@ class Conversation:
         """Waits until every queued line has had its outcome."""
         await self._queue.join()
 
-    async def _run(self, opened: Callable[[Channel], None]) -> None:
+    async def run(self, opened: Callable[[Channel], None]) -> None:
+        """Sends what is queued, for ever; ``opened`` hears of each channel that this side opens."""
         while True:
             self._under_way = await self._queue.get()
             failure = await self._deliver(self._under_way, opened)

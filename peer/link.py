@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import socket
 from collections.abc import Callable, Iterator
@@ -73,7 +74,7 @@ class ServerLink:
             detail = "its name does not resolve"
             raise ServerUnreachable(server=str(self.server), detail=detail) from None
         except OSError as exc:
-            detail = (exc.strerror or str(exc)).lower()
+            detail = os.strerror(exc.errno).lower() if exc.errno else str(exc)
             raise ServerUnreachable(server=str(self.server), detail=detail) from None
         _set_keepalive(self._writer.get_extra_info("socket"))
         self.far_end = TransportAddress.from_sockaddr(self._writer.get_extra_info("peername"))

@@ -17,7 +17,7 @@ from peer.text import decoded
 
 logger = logging.getLogger(__name__)
 
-LINGER = 0.3
+LINGER = 0.5
 """Seconds that a channel stays open after its work is done: the peer may have missed our last answer, and
 the side that connects first must not leave the other one checking alone."""
 
@@ -44,9 +44,6 @@ async def connect(node: Node, peer: str, *, message: str | None, timeout: float,
         elapsed = asyncio.get_running_loop().time() - started_at
         logger.info("= path %s after %.3f s", path, elapsed)
         reason = await _failure_of(channel.first_delivery)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GOODBYE_TIMEOUT):
-                await channel.settled()
         received = await _receive_within(channel, LINGER)
         return Report.direct(channel, channel.path or path, elapsed=elapsed, message=received, reason=reason)
 
