@@ -85,6 +85,8 @@ def nat_rules(behavior: NatBehavior, facts: RouterFacts) -> tuple[RuleScript, ..
     Raises:
         UnsupportedBehavior: iptables and ipset have no exact rules for this behaviour.
     """
+    if behavior.hairpinning:
+        raise UnsupportedBehavior("no rules for hairpinning")
     translate = _source_translation(behavior, facts)
     sets, learn, let_in = _opened_filter(behavior, facts)
     text = (
