@@ -1,0 +1,121 @@
+"""The command line as far as it goes without root and without a lab."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from netlab import cli, state, tools
+from netlab.errors import MissingTool, NotPermitted
+from netlab.exit_codes import ExitCode
+from netlab.options import Duration, Probability
+from netlab.profiles import profile
+from netlab.proof import compare
+
+
+def run_main(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["netlab", *arguments])
+    monkeypatch.setattr(cli, "interrupt_on_sigterm", lambda: None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    out, err = capsys.readouterr()
+    return int(str(ended.value.code or 0)), out, err
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("40ms", 0.04), ("0.04s", 0.04), ("1s", 1.0), ("0", 0.0), ("2.5ms", 0.0025)]
+)
+def test_a_duration_has_a_unit(text: str, seconds: float) -> None:
+    assert Duration().convert(text, None, None) == pytest.approx(seconds)
+
+
+def test_a_loss_is_a_percentage() -> None:
+    assert Probability().convert("5%", None, None) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["up", "--rtt", "40"], "got '40', expected a number with a unit"),
+        (["up", "--rtt", "fast"], "got 'fast', expected a number with a unit"),
+        (["up", "--loss", "0.05"], "got '0.05', expected a percentage"),
+        (["up", "--loss", "100%"], "loss: got 1, expected 0 or more and less than 1"),
+        (["up", "--profiles", "symetric", "open"], "did you mean symmetric?"),
+        (["up", "--profiles", "symmetric"], "requires 2 arguments"),
+        (["prove", "cone"], "did you mean full-cone?"),
+        (["prove", "--backend", "vmware"], "'vmware' is not one of"),
+        (["bring-up"], "No such command"),
+        (["exec", "elsa"], "Missing argument"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_exit_code_2(
+    arguments: list[str],
+    complaint: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, err = run_main(arguments, monkeypatch, capsys)
+    assert (code, out, err.count("\n")) == (ExitCode.USAGE, "", 1)
+    assert complaint in err
+
+
+@pytest.mark.parametrize("command", [["up"], ["down"], ["exec", "elsa", "--", "true"], ["clean"]])
+def test_without_root_one_line_says_so(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    code, _, err = run_main(command, monkeypatch, capsys)
+    assert (code, err) == (ExitCode.ENVIRONMENT, f"netlab: {NotPermitted()}\n")
+
+
+def test_a_missing_tool_is_named_with_its_package(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(tools, "_SEARCH_PATH", "/nowhere")
+    code, _, err = run_main(["up"], monkeypatch, capsys)
+    assert code == ExitCode.ENVIRONMENT
+    assert err == f"netlab: {MissingTool('ip', package='iproute2')}\n"
+
+
+def test_status_of_no_labs_is_an_empty_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "RUN_FOLDER", tmp_path)
+    result = CliRunner().invoke(cli.cli, ["status", "--json"])
+    assert json.loads(result.stdout) == {"labs": []}
+
+
+@pytest.mark.parametrize(("measured", "code"), [(True, 0), (False, 1)])
+def test_prove_fails_when_a_claim_does(
+    measured: bool,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    proof = compare("nat", profile("udp-blocked"), {"udp_blocked": measured})
+    monkeypatch.setattr(cli, "prove_profiles", lambda *_: (proof,))
+    assert run_main(["prove", "udp-blocked"], monkeypatch, capsys)[0] == code
+    got, out, _ = run_main(["prove", "udp-blocked", "--json"], monkeypatch, capsys)
+    assert (got, json.loads(out)["holds"]) == (code, measured)
+
+
+def test_an_error_shows_its_traceback_only_when_debugging(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "Traceback" in run_main(["--debug", "up"], monkeypatch, capsys)[2]
+
+
+def test_the_module_is_the_program_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "netlab", "--help"], capture_output=True, text=True, check=True
+    )
+    for command in ("up", "down", "exec", "status", "clean", "prove", "demo"):
+        assert f"  {command} " in done.stdout

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from netlab import state
+from netlab.errors import LabNotFound, NameTaken
+from netlab.process import ProcessId
+from netlab.profiles import profile
+from netlab.state import LabState
+from netlab.topology import two_nats
+
+NODES = state.nodes_of(two_nats(profile("symmetric"), profile("open")))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(state, "RUN_FOLDER", tmp_path / "netlab")
+    return tmp_path / "netlab"
+
+
+def lab(name: str = "nl-one") -> LabState:
+    return LabState(name=name, backend="namespaces", rtt=0.04, nodes=NODES, owner=state.current_process())
+
+
+def test_what_is_written_is_read_again() -> None:
+    state.create(lab())
+    changed = lab().with_process(ProcessId(pid=1, started=2))
+    state.update(changed)
+    assert state.known_labs() == [replace(changed, started=state.known_labs()[0].started)]
+
+
+def test_nodes_are_described_by_what_they_are() -> None:
+    assert [(node.name, node.role, node.profile, node.nat) for node in NODES] == [
+        ("server", "public host", None, None),
+        ("anna", "public host", None, None),
+        ("nat-elsa", "nat", "symmetric", None),
+        ("elsa", "host", None, "nat-elsa"),
+    ]
+
+
+def test_a_name_that_is_taken_is_refused_and_the_first_lab_stays() -> None:
+    state.create(lab())
+    with pytest.raises(NameTaken):
+        state.create(replace(lab(), rtt=0.0))
+    assert [known.rtt for known in state.known_labs()] == [0.04]
+
+
+def test_nothing_stays_of_a_lab_that_is_removed(folder: Path) -> None:
+    state.create(lab())
+    state.remove("nl-one")
+    state.remove("nl-one")
+    assert list(folder.iterdir()) == []
+
+
+def test_the_only_lab_needs_no_name() -> None:
+    state.create(lab())
+    assert state.find_lab(None).name == "nl-one"
+
+
+@pytest.mark.parametrize("name", ["one", "nl-one"])
+def test_a_lab_is_found_with_or_without_the_prefix(name: str) -> None:
+    state.create(lab())
+    state.create(lab("nl-two"))
+    assert state.find_lab(name).name == "nl-one"
+
+
+def test_several_labs_need_a_name() -> None:
+    state.create(lab())
+    state.create(lab("nl-two"))
+    with pytest.raises(LabNotFound):
+        state.find_lab(None)
+    with pytest.raises(LabNotFound):
+        state.find_lab("three")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"name": "nl-bad"}'])
+def test_a_file_that_is_no_lab_is_passed_over(content: str, folder: Path) -> None:
+    state.create(lab())
+    (folder / "nl-bad.json").write_text(content, encoding="utf-8")
+    assert [known.name for known in state.known_labs()] == ["nl-one"]
+
+
+def test_a_lab_is_owned_while_its_process_lives() -> None:
+    own = state.current_process()
+    assert own is not None
+    assert lab().is_owned
+    assert not replace(lab(), owner=ProcessId(pid=own.pid, started=own.started + 1)).is_owned
+    assert not replace(lab(), owner=None).is_owned
+
+
+def test_scratch_of_the_dead_is_removed_and_scratch_of_the_living_is_not(folder: Path) -> None:
+    state.create(lab())
+    own = state.current_process()
+    assert own is not None
+    for pid in (own.pid, 2**22 + 1):  # above the largest pid that Linux gives
+        (folder / f"nl-x.{pid}.new").write_text("")
+    state.remove_scratch()
+    assert [path.name for path in folder.glob("*.new")] == [f"nl-x.{own.pid}.new"]
