@@ -3,8 +3,7 @@
 What a stranger's forged source address can make us send to a victim is bounded. A plain success response is
 as small as it gets, 32 bytes for IPv4: against a bare 20-byte request that is 60 bytes for 48 with the IP and
 UDP headers, a factor of 1.25, and the one answer that may be larger than its request (IPv6: 92 for 68, 1.35).
-An error is never larger than the request: it loses its reason phrase first, and is not sent if that is not
-enough.
+A 420 goes without a reason phrase, and so outgrows its request by those 12 bytes at most, too.
 
 Not supported: MAPPED-ADDRESS for RFC 3489 clients. Their messages have no magic cookie and do not decode.
 """
@@ -22,8 +21,6 @@ from natcore.stun.message import Message, ReceivedMessage
 
 UNKNOWN_ATTRIBUTE_CODE = 420
 """The error code for comprehension-required attributes that the server does not know (section 14.8)."""
-
-_UNKNOWN_ATTRIBUTE_REASON = "Unknown Attribute"
 
 _NOT_UNDERSTOOD = (ChangeRequest, ResponsePort, Padding)
 """Comprehension-required attributes of RFC 5780 that decode, but that a server with one address cannot obey.
@@ -46,7 +43,8 @@ def answer_binding_request(
         return None
     not_understood = _find_not_understood(request)
     if not_understood:
-        return _reject_attributes(request, not_understood, key)
+        attributes = (ErrorCode(UNKNOWN_ATTRIBUTE_CODE, ""), UnknownAttributes(not_understood))
+        return _respond(request, MessageClass.ERROR_RESPONSE, attributes, key)
     return _respond(request, MessageClass.SUCCESS_RESPONSE, (XorMappedAddress(source),), key)
 
 
@@ -72,16 +70,6 @@ def error_response(request: ReceivedMessage, code: int, reason: str, key: bytes 
 def _find_not_understood(request: ReceivedMessage) -> tuple[int, ...]:
     undoable = tuple(kind.TYPE for kind in _NOT_UNDERSTOOD if request.get(kind) is not None)
     return request.unknown_required + undoable
-
-
-def _reject_attributes(request: ReceivedMessage, types: tuple[int, ...], key: bytes | None) -> bytes | None:
-    """The 420 with as much text as fits into the request's size, or None if even the bare one does not."""
-    for reason in (_UNKNOWN_ATTRIBUTE_REASON, ""):
-        attributes = (ErrorCode(UNKNOWN_ATTRIBUTE_CODE, reason), UnknownAttributes(types))
-        answer = _respond(request, MessageClass.ERROR_RESPONSE, attributes, key)
-        if len(answer) <= len(request.raw):
-            return answer
-    return None
 
 
 def _respond(
