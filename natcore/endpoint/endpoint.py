@@ -20,7 +20,7 @@ Sessions do not depend on the server: they live on while the TCP connection is g
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -360,16 +360,8 @@ class ClientEndpoint:
     # --- inside ------------------------------------------------------------------------------------------
 
     def _begin_awake(self, registered: Registered, now: float) -> None:
-        server = self._udp_endpoint_of(registered)
-        base = next(
-            (
-                own.base
-                for own in self._host_candidates
-                if server and own.base.ip.version == server.ip.version
-            ),
-            None,
-        )
-        if server is None or base is None:
+        way = next(self._ways_to_server(registered), None)
+        if way is None:
             self._events.append(ConnectionUnusable(reason="the server names no UDP endpoint that we can use"))
             return
         self.registration.send(
@@ -379,6 +371,7 @@ class ClientEndpoint:
                 candidates=tuple(own.to_wire() for own in self._host_candidates[:MAX_CANDIDATES]),
             )
         )
+        base, server = way
         self._awake = AwakeAgent(
             server=server,
             base=base,
@@ -390,17 +383,18 @@ class ClientEndpoint:
         )
         self._collect_awake()
 
-    def _udp_endpoint_of(self, registered: Registered) -> TransportAddress | None:
-        """The first endpoint that parses; an unspecified address is the one that we reached by TCP."""
+    def _ways_to_server(self, registered: Registered) -> Iterator[tuple[TransportAddress, TransportAddress]]:
+        """From which base to which of the server's endpoints we can send, in the server's order and ours."""
         for text in registered.endpoints:
             try:
-                endpoint = TransportAddress.parse(text)
+                server = TransportAddress.parse(text)
             except DecodeError:
                 continue
-            if endpoint.ip.is_unspecified and self._server_ip is not None:
-                return TransportAddress(self._server_ip, endpoint.port)
-            return endpoint
-        return None
+            if server.ip.is_unspecified and self._server_ip is not None:
+                server = TransportAddress(self._server_ip, server.port)  # the one that we reached by TCP
+            for own in self._host_candidates:
+                if server.port and own.base.ip.version == server.ip.version:
+                    yield own.base, server
 
     def _session_of(self, data: bytes) -> PeerSession | None:
         if not stun.is_stun(data):
