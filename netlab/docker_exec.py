@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from socket import SHUT_WR, socket
+from socket import SHUT_WR, socket, socketpair
 from threading import Thread
 from types import FrameType
 
@@ -36,6 +36,13 @@ PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signa
 
 READ_SIZE = 65536
 """Bytes taken from standard input at once: what a Linux pipe holds."""
+
+STARTING_GATE = ("sh", "-c", 'read -r _ && exec "$@"', "sh")
+"""Becomes the program when a line arrives on its input, and ends if none ever does.
+
+So nothing runs before the guard stands, and nothing is written before we read: what arrives with the engine's
+response headers, the SDK would lose. `read` takes the line and not a byte more.
+"""
 
 START_TIMEOUT = 30.0
 """Seconds that the engine may take to start a program; 60 ms were measured."""
@@ -57,21 +64,21 @@ def run(container: str, argv: Sequence[str]) -> int:
     api = connect(timeout=None).api
     # A signal that arrives before the program runs must not be lost, nor end us alone.
     signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
-    execution = api.exec_create(container, list(argv), stdin=True)["Id"]
+    execution = api.exec_create(container, [*STARTING_GATE, *argv], stdin=True)["Id"]
     stream = api.exec_start(execution, socket=True)
-    pid = _wait_for_start(api, execution)
-    if pid is not None:
-        _stand_for(pid)
+    _stand_for(_wait_for_start(api, execution))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
     # The engine's connection carries both directions, but the SDK wraps it for reading only.
-    Thread(target=_copy_input, args=(stream._sock,), daemon=True).start()
+    connection = stream._sock
+    connection.sendall(b"\n")
+    Thread(target=_copy_input, args=(connection,), daemon=True).start()
     for channel, data in frames_iter(stream, tty=False):
         _write(sys.stderr.fileno() if channel == STDERR else sys.stdout.fileno(), data)
     return int(api.exec_inspect(execution)["ExitCode"])
 
 
-def _wait_for_start(api: docker.APIClient, execution: str) -> int | None:
-    """The pid on the host of the program just started, or None if it has ended already or never ran.
+def _wait_for_start(api: docker.APIClient, execution: str) -> int:
+    """The pid on the host of what was just started.
 
     The engine opens the connection first and starts the program behind it; it has no event to wait for.
     """
@@ -81,7 +88,7 @@ def _wait_for_start(api: docker.APIClient, execution: str) -> int | None:
         if state["Running"] and state["Pid"]:
             return int(state["Pid"])
         if state["ExitCode"] is not None:
-            return None
+            raise DockerException("the container is ending, or has no shell")
         if time.monotonic() > deadline:
             raise DockerException(f"the engine did not start it within {START_TIMEOUT:.0f} s")
         time.sleep(POLL_INTERVAL)
@@ -92,7 +99,7 @@ def _stand_for(pid: int) -> None:
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
-        return
+        raise DockerException("the container ended meanwhile") from None
     _start_guard(process)
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
@@ -106,18 +113,21 @@ def _stand_for(pid: int) -> None:
 def _start_guard(process: int) -> None:
     """Fork a process that waits for our end, however it comes, and then kills the program.
 
-    The kernel closes our end of the pipe even where we are killed with SIGKILL. The guard has a session of
-    its own, because labs kill whole process groups, and us with them.
+    The kernel closes our end of the connection even where we are killed with SIGKILL. The guard has a session
+    of its own, because labs kill whole process groups, and us with them; we go on when it has one.
     """
-    watched, ours = os.pipe()
+    ours, theirs = socketpair()
     if os.fork():
-        os.close(watched)
-        return  # `ours` stays open for as long as we live
+        theirs.close()
+        ours.recv(1)
+        ours.detach()  # open for as long as we live
+        return
     os.setsid()
-    os.close(ours)
+    ours.close()
     for standard_stream in range(3):
         os.close(standard_stream)  # or whoever reads our output would wait for the guard
-    os.read(watched, 1)
+    theirs.send(b"!")
+    theirs.recv(1)
     with suppress(ProcessLookupError):
         signal.pidfd_send_signal(process, signal.SIGKILL)
     os._exit(0)

@@ -177,8 +177,20 @@ def test_killing_the_stand_in_kills_the_program(
     assert run(lab, "sh", "-c", until_gone).returncode == 0
 
 
-def test_a_program_that_is_not_there_is_an_error_and_not_a_hang(lab: str) -> None:
-    assert run(lab, "no-such-program").returncode in (126, 127)
+def test_a_program_that_is_not_there_is_said_to_be_so(lab: str) -> None:
+    done = run(lab, "no-such-program")
+
+    assert done.returncode == 127
+    assert "no-such-program: not found" in done.stderr
+
+
+def test_a_node_that_is_not_there_is_an_error_in_one_line(lab: str) -> None:
+    command = DockerBackend().command(lab, "nobody", ["true"])
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+
+    assert done.returncode == 126
+    assert done.stderr.startswith(f"netlab: cannot run true in {lab}.nobody: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_program_that_ends_at_once_is_no_race(lab: str) -> None:
