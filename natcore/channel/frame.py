@@ -5,15 +5,21 @@
      0                   1                   2                   3
      0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-    |     Type      |              Session (64 bits)                |
-    +-+-+-+-+-+-+-+-+                                               |
+    |     Type      |                                               |
+    +-+-+-+-+-+-+-+-+               Session (56 bits)               +
     |                                                               |
-    |               +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-    |               |              Number (32 bits)                 |
     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-    |               |                  Payload ...                  |
+    |                            Number                             |
     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-    |                       Tag (128 bits)                          |
+    |                       Payload (variable)                      |
+    +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+    |                                                               |
+    +                                                               +
+    |                         Tag (128 bits)                        |
+    +                                                               +
+    |                                                               |
+    +                                                               +
+    |                                                               |
     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 
 The type's values keep clear of STUN (first byte 0 to 3), DTLS (20 to 63) and RTP (128 to 191), see RFC 7983.
@@ -34,12 +40,12 @@ from hashlib import sha256
 from natcore.errors import DecodeError, MisuseError
 from natcore.ice.credentials import Credentials
 
-_HEADER = struct.Struct("!B8sI")
+_HEADER = struct.Struct("!B7sI")
 TAG_LENGTH = 16
 """Bytes of the HMAC that are sent: 128 bits, the least that RFC 2104 section 5 advises for SHA-256."""
 
 OVERHEAD = _HEADER.size + TAG_LENGTH
-"""Bytes that a frame adds to its payload: 29."""
+"""Bytes that a frame adds to its payload: 28."""
 
 MAX_PAYLOAD_SIZE = 1200
 """Bytes. With all headers a datagram stays under the 1,280 bytes that every IPv6 path carries."""
@@ -68,7 +74,7 @@ class FrameKey:
     """What frames in one direction of one session are made with.
 
     Attributes:
-        session: the 8 bytes of the session field.
+        session: the 7 bytes of the session field.
         secret: the HMAC key.
     """
 
@@ -130,14 +136,14 @@ class Frame:
 
 def session_field(session: str) -> bytes:
     """The session field for an introduction's name."""
-    return sha256(session.encode("ascii")).digest()[:8]
+    return sha256(session.encode("ascii")).digest()[:7]
 
 
 def session_field_of(data: bytes) -> bytes | None:
     """The session field of what may be a frame, before anything is believed; None if it cannot be one."""
     if len(data) < OVERHEAD or data[0] not in _TYPES:
         return None
-    return data[1:9]
+    return data[1:8]
 
 
 def _tag(body: bytes, key: FrameKey) -> bytes:
