@@ -116,7 +116,7 @@ def engine(run_directory: Path = RUN_DIRECTORY, data_root: Path = DATA_ROOT) -> 
         finally:
             with _alone(run_directory):
                 if _is_last(users):
-                    _stop(run_directory)
+                    _stop(run_directory, data_root)
 
 
 @contextmanager
@@ -169,18 +169,19 @@ def _start(run_directory: Path, data_root: Path) -> None:
         time.sleep(POLL_INTERVAL)
 
 
-def _stop(run_directory: Path) -> None:
+def _stop(run_directory: Path, data_root: Path) -> None:
     """Stop the engine that the pid file names, if it is one: a stale file may name anything."""
     try:
         pid = int((run_directory / "dockerd.pid").read_text())
         is_engine = Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd"
     except (OSError, ValueError):
         return
-    if is_engine:
-        _end(pid)
-        # An engine that ran something in the host's network leaves its name for it mounted.
-        host_network = run_directory / "exec" / "netns" / "default"
-        subprocess.run(["umount", host_network], capture_output=True, check=False)
+    if not is_engine:
+        return
+    _end(pid)
+    # What an engine can leave mounted: its name for the host's network, and its data directory on itself.
+    for left_over in (run_directory / "exec" / "netns" / "default", data_root):
+        subprocess.run(["umount", left_over], capture_output=True, check=False)
 
 
 def _end(pid: int) -> None:
