@@ -10,35 +10,38 @@ network. The programs under test run where the backend puts them.
 
 from __future__ import annotations
 
-import json
 import secrets
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from netlab import state as state_files
 from netlab.backend import LAB_PREFIX, Backend, namespace_of
-from netlab.capture import Packet, read_packets
+from netlab.construction import (
+    connect_nodes,
+    forget_mappings,
+    make_nats,
+    route_through_delay,
+    run_in_node,
+)
 from netlab.errors import NodeNotFound, ProcessFailed
+from netlab.instruments import PROBE_SERVERS, Capture, instrument_command, run_probe
 from netlab.interrupts import interrupts_deferred
 from netlab.namespaces import NamespaceBackend
 from netlab.process import NodeProcess
-from netlab.profiles import NatProfile
-from netlab.proof import Proof, compare
-from netlab.rules import DELAY_QUEUE, RouterFacts, RuleScript, core_rules, install_chains, nat_rules
+from netlab.proof import Proof, Subject, compare
+from netlab.rules import DELAY_QUEUE
 from netlab.state import LabState, current_process, lab_name, nodes_of
 from netlab.takedown import take_down
-from netlab.tools import PACKAGES, find_tool, for_each, in_namespace, require_root, run_tool
-from netlab.topology import CORE, INSTRUMENT_ADDRESSES, Nat, Topology
-from netlab.wiring import LAN, WAN, wire
+from netlab.tools import PACKAGES, find_tool, for_each, require_root
+from netlab.topology import CORE, Topology
+from netlab.wiring import wire
 
-_INSTRUMENTS = Path(__file__).parent
 _START_TIMEOUT = 10.0
-_PROBE_TIMEOUT = 30.0
+"""Seconds until an instrument says that it is ready; 0.05 s are usual."""
 
 
 class Lab:
@@ -174,15 +177,13 @@ class Lab:
         """
         self._require_node(node)
         file = self.artefacts / f"{node}-{interface}.pcap"
-        process = self._start_instrument(
-            node, "capture.py", interface, str(file), label=f"{file.stem}-capture"
-        )
+        process = self._start_instrument(node, "capture.py", interface, str(file))
         return Capture(process, file)
 
     def conntrack(self, nat: str) -> list[str]:
         """The connection tracking entries of a NAT, one line each as ``conntrack -L`` prints them."""
         self._require_node(nat)
-        return self._tool(nat, ["conntrack", "-L"]).splitlines()
+        return run_in_node(self.name, nat, ["conntrack", "-L"]).splitlines()
 
     def prove(self) -> tuple[Proof, ...]:
         """Measures every NAT, from the first host behind it, and compares; then forgets the probes' mappings.
@@ -190,107 +191,56 @@ class Lab:
         Raises:
             ProcessFailed: a probe or the server that it asks failed.
         """
-        first_hosts = {nat.name: self.topology.hosts_behind(nat)[0].name for nat in self.topology.nats}
-        subjects = [(nat.name, nat.profile, first_hosts[nat.name]) for nat in self.topology.nats]
+        subjects = [
+            Subject(node=nat.name, profile=nat.profile, host=self.topology.hosts_behind(nat)[0].name)
+            for nat in self.topology.nats
+        ]
         proofs = self.measure(subjects)
-        for_each(self.topology.nats, self._forget_mappings)
+        for_each(self.topology.nats, lambda nat: forget_mappings(self.name, nat))
         return proofs
 
-    def measure(self, subjects: Sequence[tuple[str, NatProfile, str]]) -> tuple[Proof, ...]:
-        """Runs the probe for each (node, claimed profile, host to probe from), all at once."""
-        server = self._start_instrument(CORE, "stunserver.py", *map(str, INSTRUMENT_ADDRESSES))
+    def measure(self, subjects: Sequence[Subject]) -> tuple[Proof, ...]:
+        """Runs the probe for every subject at once; the proofs are in the order of the subjects.
+
+        Raises:
+            ProcessFailed: a probe or the server that it asks failed.
+        """
+        measured: dict[str, Proof] = {}
+
+        def measure_one(subject: Subject) -> None:
+            measured[subject.node] = compare(subject, run_probe(namespace_of(self.name, subject.host)))
+
+        server = self._start_instrument(CORE, "stunserver.py", *PROBE_SERVERS)
         try:
-            found: dict[str, Proof] = {}
-
-            def measure_one(subject: tuple[str, NatProfile, str]) -> None:
-                node, profile, host = subject
-                found[node] = compare(node, profile, self._probe(host))
-
             for_each(subjects, measure_one)
-            return tuple(found[node] for node, _, _ in subjects)
         finally:
             server.stop()
+        return tuple(measured[subject.node] for subject in subjects)
 
     def _build(self) -> None:
         wiring = wire(self.topology, self.name)
         self.backend.create_nodes(self.name, wiring.nodes)
-        run_tool(["ip", "-batch", "-"], text=wiring.links)
-        for_each(
-            list(wiring.batches.items()),
-            lambda item: run_tool(["ip", "-n", self._namespace(item[0]), "-batch", "-"], text=item[1]),
-        )
-        for_each(self.topology.nats, self._apply_rules)
+        connect_nodes(self.name, wiring)
+        make_nats(self.name, self.topology)
         if self._prove_first:
             self.proofs = self.prove()
             for proof in self.proofs:
                 proof.require()
-        self._make_distance()
+        if self.topology.rtt:
+            one_way = f"{self.topology.rtt / 2:.6f}"
+            self._start_instrument(CORE, "delay.py", "--queue", str(DELAY_QUEUE), "--delay", one_way)
+        route_through_delay(self.name, self.topology)
 
-    def _apply_rules(self, nat: Nat) -> None:
-        facts = RouterFacts(
-            wan=WAN,
-            wan_address=nat.wan_address,
-            lan=LAN,
-            lan_network=nat.lan_network,
-            hosts=tuple(host.address for host in self.topology.hosts_behind(nat)),
-        )
-        for script in (install_chains(), *nat_rules(nat.profile.behavior, facts)):
-            self._apply(nat.name, script)
-
-    def _make_distance(self) -> None:
-        rtt, loss = self.topology.rtt, self.topology.loss
-        if rtt:
-            options = ("--queue", str(DELAY_QUEUE), "--delay", f"{rtt / 2:.6f}")
-            self._start_instrument(CORE, "delay.py", *options)
-        if rtt or loss:
-            self._apply(CORE, core_rules(delayed=bool(rtt), loss=loss))
-
-    def _probe(self, host: str) -> dict[str, Any]:
-        command = self._instrument_command(host, "probe.py", *map(str, INSTRUMENT_ADDRESSES))
-        expected = "a measurement of its NAT"
-        try:
-            done = subprocess.run(
-                command,
-                text=True,
-                capture_output=True,
-                timeout=_PROBE_TIMEOUT,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            got = f"nothing within {_PROBE_TIMEOUT:g} s"
-            raise ProcessFailed(f"probe on {host}", expected=expected, got=got) from None
-        if done.returncode != 0:
-            raise ProcessFailed(f"probe on {host}", expected=expected, got=done.stderr.strip()[-500:])
-        measurement: dict[str, Any] = json.loads(done.stdout)
-        return measurement
-
-    def _forget_mappings(self, nat: Nat) -> None:
-        self._tool(nat.name, ["conntrack", "-F"])
-        self._tool(nat.name, ["ipset", "flush"])
-
-    def _apply(self, node: str, script: RuleScript) -> None:
-        self._tool(node, script.tool, text=script.text)
-
-    def _tool(self, node: str, argv: Sequence[str], *, text: str = "") -> str:
-        tool = find_tool(argv[0])
-        return run_tool(in_namespace(self._namespace(node), [tool, *argv[1:]]), text=text)
-
-    def _instrument_command(self, node: str, script: str, *options: str) -> list[str]:
-        argv = [sys.executable, "-I", str(_INSTRUMENTS / script), *options]
-        return in_namespace(self._namespace(node), argv)
-
-    def _start_instrument(
-        self, node: str, script: str, *options: str, label: str | None = None
-    ) -> NodeProcess:
-        command = self._instrument_command(node, script, *options)
-        process = self._start(command, label=label or f"{node}-{Path(script).stem}")
+    def _start_instrument(self, node: str, script: str, *options: str) -> NodeProcess:
+        command = instrument_command(namespace_of(self.name, node), script, *options)
+        process = self._start(command, label=f"{node}-{Path(script).stem}")
         process.wait_for_line("^READY$", timeout=_START_TIMEOUT)
         return process
 
     def _start(self, command: Sequence[str], *, label: str) -> NodeProcess:
-        process = NodeProcess(command, label=label, folder=self.artefacts)
+        earlier = sum(process.label.partition("~")[0] == label for process in self._processes)
+        unique = f"{label}~{earlier + 1}" if earlier else label
+        process = NodeProcess(command, label=unique, folder=self.artefacts)
         self._processes.append(process)
         if process.id is not None:
             self._remember(self._state.with_process(process.id))
@@ -300,23 +250,7 @@ class Lab:
         self._state = new
         state_files.update(new)
 
-    def _namespace(self, node: str) -> str:
-        return namespace_of(self.name, node)
-
     def _require_node(self, node: str) -> None:
         known = (CORE, *self.topology.node_names)
         if node not in known:
             raise NodeNotFound(node, known=known)
-
-
-class Capture:
-    """A recording in progress."""
-
-    def __init__(self, process: NodeProcess, file: Path) -> None:
-        self.file = file
-        self._process = process
-
-    def stop(self) -> list[Packet]:
-        """Ends the recording, with all that had arrived, and returns its IPv4 packets in order."""
-        self._process.stop()
-        return read_packets(self.file)

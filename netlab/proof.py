@@ -11,6 +11,21 @@ from netlab.profiles import OPEN, NatProfile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is to be measured.
+
+    Attributes:
+        node: the NAT, or the public host of the profile ``open``.
+        profile: what it claims to be.
+        host: the node to measure it from: one behind it, or itself where there is no NAT.
+    """
+
+    node: str
+    profile: NatProfile
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """What a profile claims and what was measured, property by property, as text.
 
@@ -76,13 +91,13 @@ def claims_of(profile: NatProfile) -> dict[str, str]:
     return claims
 
 
-def compare(node: str, profile: NatProfile, measurement: dict[str, Any]) -> Proof:
-    """The proof of a profile from the JSON object that the probe printed behind it."""
-    claimed = claims_of(profile)
+def compare(subject: Subject, measurement: dict[str, Any]) -> Proof:
+    """The proof of a subject from the JSON object that the probe printed for it."""
+    claimed = claims_of(subject.profile)
     measured = {name: _word(measurement.get(name.replace(" ", "_"))) for name in claimed}
     return Proof(
-        node=node,
-        profile=profile.name,
+        node=subject.node,
+        profile=subject.profile.name,
         claimed=claimed,
         measured=measured,
         evidence=measurement.get("evidence", {}),

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from netlab.backend import Backend
 from netlab.lab import Lab
 from netlab.profiles import OPEN, NatProfile
-from netlab.proof import Proof
+from netlab.proof import Proof, Subject
 from netlab.topology import Host, Nat, PublicHost, Topology
 
 _FIRST_ADDRESS = IPv4Address("203.0.113.1")
@@ -46,7 +46,9 @@ def prove_profiles(profiles: Sequence[NatProfile], backend: Backend) -> tuple[Pr
         LabError: the lab could not be built or measured.
     """
     with Lab(one_of_each(profiles), backend=backend, prove=False) as lab:
-        return lab.measure([(profile.name, profile, _host_of(profile.name)) for profile in profiles])
+        return lab.measure(
+            [Subject(node=profile.name, profile=profile, host=_host_of(profile.name)) for profile in profiles]
+        )
 
 
 def _host_of(profile_name: str) -> str:

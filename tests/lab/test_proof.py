@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-import netlab.lab
+import netlab.construction
 from natcore.nat import NatBehavior
 from netlab.errors import MislabelledNat
 from netlab.lab import Lab
@@ -37,7 +37,7 @@ def build_as(actual: NatBehavior, monkeypatch: pytest.MonkeyPatch) -> None:
     def rules(_claimed: NatBehavior, facts: RouterFacts) -> tuple[RuleScript, ...]:
         return nat_rules(actual, facts)
 
-    monkeypatch.setattr(netlab.lab, "nat_rules", rules)
+    monkeypatch.setattr(netlab.construction, "nat_rules", rules)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_forwarded_host_is_not_taken_for_a_full_cone(monkeypatch: pytest.Monke
         forward = f"-A NL_PRE -i {facts.wan} -p udp -j DNAT --to-destination {facts.hosts[0]}\n"
         return (*sets, replace(script, text=script.text.replace(last_chain, last_chain + forward)))
 
-    monkeypatch.setattr(netlab.lab, "nat_rules", rules)
+    monkeypatch.setattr(netlab.construction, "nat_rules", rules)
     with pytest.raises(MislabelledNat) as caught, Lab(two_nats(profile("full-cone"), profile("open"))):
         pass
     assert caught.value.measured["unopened port reachable"] == "yes"

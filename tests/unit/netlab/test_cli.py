@@ -16,7 +16,7 @@ from netlab.errors import MissingTool, NotPermitted
 from netlab.exit_codes import ExitCode
 from netlab.options import Duration, Probability
 from netlab.profiles import profile
-from netlab.proof import compare
+from netlab.proof import Subject, compare
 
 
 def run_main(
@@ -99,7 +99,8 @@ def test_prove_fails_when_a_claim_does(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    proof = compare("nat", profile("udp-blocked"), {"udp_blocked": measured})
+    subject = Subject(node="nat", profile=profile("udp-blocked"), host="elsa")
+    proof = compare(subject, {"udp_blocked": measured})
     monkeypatch.setattr(cli, "prove_profiles", lambda *_: (proof,))
     assert run_main(["prove", "udp-blocked"], monkeypatch, capsys)[0] == code
     got, out, _ = run_main(["prove", "udp-blocked", "--json"], monkeypatch, capsys)

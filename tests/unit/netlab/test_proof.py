@@ -6,8 +6,9 @@ import pytest
 
 from netlab.errors import MislabelledNat
 from netlab.profiles import PROFILES, profile
-from netlab.proof import claims_of, compare
+from netlab.proof import Subject, claims_of, compare
 
+ELSA = Subject(node="nat-elsa", profile=profile("port-restricted"), host="elsa")
 PORT_RESTRICTED: dict[str, Any] = {
     "udp_blocked": False,
     "translated": True,
@@ -21,7 +22,7 @@ PORT_RESTRICTED: dict[str, Any] = {
 
 
 def test_what_measures_as_it_claims_holds() -> None:
-    proof = compare("nat-elsa", profile("port-restricted"), PORT_RESTRICTED)
+    proof = compare(ELSA, PORT_RESTRICTED)
     assert proof.holds
     proof.require()
     assert proof.evidence == {"mapping": ["1 -> 2"]}
@@ -42,7 +43,7 @@ def test_what_measures_as_it_claims_holds() -> None:
     ],
 )
 def test_each_property_alone_can_fail_a_proof(field: str, value: object) -> None:
-    proof = compare("nat-elsa", profile("port-restricted"), PORT_RESTRICTED | {field: value})
+    proof = compare(ELSA, PORT_RESTRICTED | {field: value})
     assert proof.differences == (field.replace("_", " "),)
     with pytest.raises(MislabelledNat):
         proof.require()
@@ -50,7 +51,7 @@ def test_each_property_alone_can_fail_a_proof(field: str, value: object) -> None
 
 def test_nothing_measured_proves_nothing() -> None:
     for entry in PROFILES.values():
-        assert not compare("nat", entry, {}).holds
+        assert not compare(Subject(node="nat", profile=entry, host="elsa"), {}).holds
 
 
 def test_blocked_udp_is_all_that_a_udp_blocked_nat_claims() -> None:
