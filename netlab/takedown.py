@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from netlab import state
 from netlab.backend import Backend
 from netlab.backends import BACKEND_NAMES, backend_named
-from netlab.errors import EnvironmentProblem
+from netlab.errors import EnvironmentProblem, LabError
 from netlab.namespaces import NamespaceBackend
 
 
@@ -31,22 +31,34 @@ def clean(*, force: bool = False) -> tuple[list[str], list[str]]:
 
     Returns:
         The names of the labs that were removed, and of those that were left to their owners.
+
+    Raises:
+        LabError: a lab could not be removed; all others have been.
     """
     known = state.known_labs()
     spared = [lab.name for lab in known if lab.is_owned and not force]
     doomed = [lab for lab in known if lab.name not in spared]
-    for lab in doomed:
-        take_down(lab)
+    stuck = [error for lab in doomed if (error := _try_to_take_down(lab)) is not None]
     strays = _remove_strays(keep=spared)
     state.remove_scratch()
+    if stuck:
+        raise stuck[0]
     return sorted({*(lab.name for lab in doomed), *strays}), spared
+
+
+def _try_to_take_down(lab: state.LabState) -> LabError | None:
+    try:
+        take_down(lab)
+    except LabError as error:
+        return error
+    return None
 
 
 def _remove_strays(*, keep: Iterable[str]) -> list[str]:
     """Removes labs that have nodes and no readable state file."""
     strays = set()
     for backend in _usable_backends():
-        for name in set(backend.labs()) - set(keep):
+        for name in set(backend.labs()) - {*keep, *(lab.name for lab in state.known_labs())}:
             backend.destroy_nodes(name)
             state.remove(name)
             strays.add(name)

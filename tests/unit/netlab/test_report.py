@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from netlab.demo import Demonstration
+from netlab.evidence import Claim
+from netlab.profiles import profile
+from netlab.proof import Subject, compare
+from netlab.report import claims_text, columns, dialogue_line, lab_text, proof_table
+from netlab.state import LabState, current_process, nodes_of
+from netlab.topology import two_nats
+
+
+def test_a_lab_is_a_heading_and_a_line_a_node() -> None:
+    nodes = nodes_of(two_nats(profile("symmetric"), profile("open")))
+    lab = LabState(name="nl-x", backend="namespaces", rtt=0.04, nodes=nodes)
+    assert lab_text(lab).splitlines() == [
+        "nl-x (namespaces, 40 ms round trip)",
+        "  server    public host      198.51.100.10 198.51.100.20",
+        "  anna      public host      203.0.113.33",
+        "  nat-elsa  symmetric nat    203.0.113.7 192.168.1.1",
+        "  elsa      behind nat-elsa  192.168.1.10",
+    ]
+
+
+def test_a_lab_that_is_held_says_by_whom() -> None:
+    owner = current_process()
+    assert owner is not None
+    lab = LabState(name="nl-x", backend="docker", rtt=0.0, nodes=(), owner=owner)
+    assert lab_text(lab) == f"nl-x (docker, held by process {owner.pid})"
+
+
+def test_a_proof_shows_claim_against_measurement() -> None:
+    subject = Subject(node="nat", profile=profile("udp-blocked"), host="elsa")
+    good, bad = compare(subject, {"udp_blocked": True}), compare(subject, {"udp_blocked": False})
+    assert [line.split() for line in proof_table([good, bad]).splitlines()] == [
+        ["profile", "property", "claimed", "measured"],
+        ["udp-blocked", "udp", "blocked", "yes", "yes", "ok"],
+        ["udp-blocked", "udp", "blocked", "yes", "no", "DIFFERS"],
+    ]
+
+
+def test_a_failed_claim_stands_out_and_so_does_the_verdict() -> None:
+    claims = (
+        Claim(claim="one", holds=True, evidence=("seen",)),
+        Claim(claim="two", holds=False, evidence=()),
+    )
+    shown = Demonstration(lab="nl-x", transcript=(), claims=claims, seconds=1.25)
+    assert claims_text(shown).splitlines() == [
+        "",
+        "held: one",
+        "      seen",
+        "",
+        "FAILED: two",
+        "",
+        "a claim FAILED, in 1.2 s",
+    ]
+
+
+def test_the_chat_says_who() -> None:
+    assert dialogue_line("elsa", "> @awake") == "  elsa | > @awake"
+
+
+def test_no_rows_are_no_lines() -> None:
+    assert columns([]) == []

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from netlab import tools
+from netlab.errors import MissingTool, ToolFailed
+
+
+def test_a_tool_is_given_text_and_gives_text() -> None:
+    assert tools.run_tool(["cat"], text="hello\n") == "hello\n"
+
+
+def test_a_tool_that_refuses_is_quoted() -> None:
+    with pytest.raises(ToolFailed, match="failed with exit code 3, saying: no way"):
+        tools.run_tool(["sh", "-c", "echo no way >&2; exit 3"])
+
+
+def test_a_tool_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "TOOL_TIMEOUT", 0.01)
+    with pytest.raises(ToolFailed, match=r"no end within 0.01 s"):
+        tools.run_tool(["sleep", "60"])
+
+
+def test_a_missing_tool_is_named_with_its_package() -> None:
+    with pytest.raises(MissingTool, match="try `apt-get install no-such-tool`"):
+        tools.find_tool("no-such-tool")
+
+
+def test_tools_of_the_system_are_found_outside_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert tools.find_tool("ip").endswith("/ip")
+
+
+def test_all_items_are_done_at_once_and_the_first_error_is_raised_after_all() -> None:
+    everybody_is_here = threading.Barrier(3, timeout=5)
+    done = []
+
+    def action(number: int) -> None:
+        everybody_is_here.wait()
+        done.append(number)
+        if number:
+            raise ValueError(number)
+
+    with pytest.raises(ValueError, match="1"):
+        tools.for_each([0, 1, 2], action)
+    assert sorted(done) == [0, 1, 2]
+
+
+def test_nothing_is_done_to_no_items() -> None:
+    tools.for_each([], tools.find_tool)
