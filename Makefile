@@ -58,8 +58,8 @@ bench: $(SET_UP) lab-tools ## time from connect to the first payload, beside aio
 clean: ## remove leftover labs, the environment, caches and the images of our own Docker engine
 	@if [ -x $(BIN)/netlab ]; then $(AS_ROOT) $(BIN)/netlab clean; fi
 	@if [ ! -e /run/netlab-engine/docker.sock ]; then $(AS_ROOT) rm -rf --one-file-system /var/lib/netlab-engine; fi
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
-	@find . -name __pycache__ -prune -exec rm -rf {} +
+	@$(AS_ROOT) rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	@$(AS_ROOT) find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(SET_UP): pyproject.toml
 	@setup/environment

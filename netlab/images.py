@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import platform
 import re
 import shutil
@@ -32,6 +33,8 @@ from docker.errors import BuildError, ImageNotFound
 
 from netlab.docker_client import ENGINE_ERRORS, connect
 from netlab.errors import EnvironmentProblem
+
+_log = logging.getLogger(__name__)
 
 SUITE = "bookworm"
 """The Debian release inside the image; the host's own release does not matter."""
@@ -221,6 +224,7 @@ def _make_base(client: docker.DockerClient, tag: str, names: Sequence[str]) -> N
         raise ImageUnavailable(
             step, "mmdebstrap is missing: apt-get install mmdebstrap debian-archive-keyring"
         )
+    _log.warning("netlab: %s; about half a minute, once", step)
     with tempfile.TemporaryDirectory(prefix="netlab-base-") as directory:
         archive = f"{directory}/base.tar"
         _run(step, ["mmdebstrap", "--variant=minbase", f"--include={','.join(names)}", SUITE, archive])

@@ -4,6 +4,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from docker.errors import DockerException, ImageNotFound
 
 from netlab import images
 from netlab.errors import EnvironmentProblem
@@ -115,3 +116,44 @@ def test_the_build_context_holds_the_dockerfile_the_wheels_and_the_sources(
         "source/peer/cli.py",
         "source/pyproject.toml",
     }
+
+
+class Images:
+    """An engine's images: some are there, and no registry is."""
+
+    def __init__(self, *present: str) -> None:
+        self.present = present
+
+    def get(self, tag: str) -> str:
+        if tag not in self.present:
+            raise ImageNotFound(tag)
+        return tag
+
+    def pull(self, tag: str) -> str:
+        raise DockerException(f"no registry to get {tag} from")
+
+
+class Client:
+    def __init__(self, *present: str) -> None:
+        self.images = Images(*present)
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_image_that_is_there_is_not_built_again() -> None:
+    tag = images.image_tag(images.PROJECT)
+
+    assert images.ensure_image(Client(tag)) == tag
+
+
+def test_without_registry_and_mmdebstrap_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(images, "connect", lambda timeout: Client())
+    monkeypatch.setattr("shutil.which", lambda name: None)
+
+    with pytest.raises(images.ImageUnavailable, match="apt-get install mmdebstrap") as caught:
+        images.ensure_image(Client())
+
+    assert "because no registry gave debian:bookworm-slim" in str(caught.value)
