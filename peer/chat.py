@@ -67,6 +67,7 @@ class Chat:
         self._tasks: asyncio.TaskGroup | None = None
         self._background: set[asyncio.Task[None]] = set()
         self._told_address: ReflexiveAddress | None = None
+        self._told_trouble: str | None = None
         self._is_leaving = False
         self._commands = {
             "@awake": Command("@awake", "let the server learn your UDP endpoint", self._awake),
@@ -192,7 +193,13 @@ class Chat:
             self._show(f"From {channel.peer} [{printable(decoded(payload))}]")
 
     async def _flush(self) -> None:
-        """Gives lines under way their time."""
+        """Gives lines under way their time, and says so before the person wonders."""
+        under_way = sum(conversation.undecided for conversation in self._conversations.values())
+        if under_way:
+            lines = "1 line" if under_way == 1 else f"{under_way} lines"
+            self._show(
+                f"waiting up to {FLUSH_TIMEOUT:.0f} s for {lines} to be confirmed; ctrl-C leaves at once"
+            )
         waiting = [conversation.drained() for conversation in self._conversations.values()]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_TIMEOUT):
@@ -219,14 +226,25 @@ class Chat:
             case AwakeFailedEvent():
                 self._show(f"the server does not see your datagrams: {event.reason}")
             case ServerLost():
-                retry = f"trying again in {event.retry_in:.1f} s"
-                self._show(f"the server is gone ({printable(event.reason)}); {retry}; open channels live on")
+                if self._told_trouble is None:  # every further attempt would say the same
+                    self._show_trouble(
+                        f"the server is gone ({printable(event.reason)}); trying again until it is back; "
+                        "open channels live on"
+                    )
             case ServerBack():
+                self._told_trouble = None
                 self._show(f"the server is back; registered as {self._node.id} again")
             case ServerRefuses():
-                self._show(f"the server is back but refuses {self._node.id}: {printable(event.reason)}")
+                self._show_trouble(
+                    f"the server is back but refuses {self._node.id}: {printable(event.reason)}; trying again"
+                )
             case _:
                 assert_never(event)
+
+    def _show_trouble(self, line: str) -> None:
+        if line != self._told_trouble:
+            self._show(line)
+        self._told_trouble = line
 
     def _show_address(self, address: ReflexiveAddress) -> None:
         self._told_address = address

@@ -14,6 +14,8 @@ from typing import Protocol, Self
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.patch_stdout import patch_stdout
 
 MAX_LINE_LENGTH = 64 * 1024
@@ -49,7 +51,7 @@ class TerminalConsole:
 
     def __init__(self, commands: Sequence[str]) -> None:
         self._commands = commands
-        self._session: PromptSession[str] = PromptSession()
+        self._session: PromptSession[str] = PromptSession(key_bindings=_without_mouse())
         self._patch = patch_stdout()
 
     async def __aenter__(self) -> Self:
@@ -83,6 +85,17 @@ class TerminalConsole:
             )
         except (EOFError, KeyboardInterrupt):
             return None
+
+
+def _without_mouse() -> KeyBindings:
+    """Keeps prompt_toolkit from reading mouse reports: pasted colours look like one and make it raise."""
+    bindings = KeyBindings()
+
+    @bindings.add(Keys.Vt100MouseEvent)
+    def _ignore(_event: KeyPressEvent) -> None:
+        pass
+
+    return bindings
 
 
 class PipedConsole:

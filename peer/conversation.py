@@ -53,6 +53,11 @@ class Conversation:
             return False
         return True
 
+    @property
+    def undecided(self) -> int:
+        """Lines that have had no outcome yet."""
+        return self._queue.qsize() + (self._under_way is not None)
+
     def adopt(self, channel: Channel) -> None:
         """Uses a channel that the peer opened: the newest one has the least doubtful far end."""
         self.channel = channel

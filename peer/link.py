@@ -26,8 +26,8 @@ CONNECT_TIMEOUT = 10.0
 FIRST_RETRY_DELAY = 0.5
 """Seconds before the first attempt after a loss; each failure doubles it."""
 
-MAX_RETRY_DELAY = 30.0
-"""Seconds; a person who waits for a server wants to hear of it within half a minute."""
+MAX_RETRY_DELAY = 10.0
+"""Seconds; a person who has just started the server again waits and watches."""
 
 READ_SIZE = 64 * 1024
 """Bytes taken from the connection at once."""

@@ -414,8 +414,10 @@ class Node:
                 delay = next(delays)
                 self._tell(ServerLost(reason=self._lost_reason, retry_in=delay))
                 await asyncio.sleep(delay)
-                with contextlib.suppress(ServerUnreachable):
+                try:
                     far_end = await self._link.open()
+                except ServerUnreachable as exc:
+                    self._lost_reason = exc.detail
             self._lost_reason = "the connection was closed"
             driver.endpoint.connection_made(far_end.ip, driver.now)
             driver.transmit()
@@ -428,6 +430,8 @@ class Node:
                 delays = retry_delays()  # a server that refuses us is as bad as none: keep backing off
             driver.endpoint.connection_lost(driver.now)
             driver.transmit()
+            for waiter in self._awake_waiters:
+                _fail(waiter, PeerError("the connection to the server was lost"))
             lost = ServerUnreachable(server=str(self.server), detail=self._lost_reason)
             if _fail(self._registration, lost):
                 return
