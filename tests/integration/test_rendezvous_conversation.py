@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from natcore.stun import MessageClass, XorMappedAddress
+from tests.integration.rendezvous_process import (
+    BareClient,
+    ServerProcess,
+    awake_request,
+    exchange,
+    udp_socket,
+)
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+LISTENING = [
+    ("127.0.0.1", "127.0.0.1"),
+    ("0.0.0.0", "127.0.0.1"),
+    ("0.0.0.0", "127.0.0.9"),
+    pytest.param("::1", "::1", marks=pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")),
+    pytest.param("::", "127.0.0.9", marks=pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")),
+]
+
+
+@pytest.mark.parametrize(("host", "address"), LISTENING)
+def test_two_clients_register_wake_and_are_introduced(host: str, address: str) -> None:
+    with ServerProcess(host=host) as server, BareClient(server, address) as elsa:
+        assert server.lines[0].startswith("server starts on ip : ")
+        of_elsa = elsa.register("elsa")
+        with BareClient(server, address) as anna, udp_socket(address) as udp:
+            of_anna = anna.register("anna")
+            elsa.hear_change("anna", "registered")
+            for client, registered in ((elsa, of_elsa), (anna, of_anna)):
+                # The endpoint is the address by which the client came, whatever the server is bound to.
+                shown = f"[{address}]" if ":" in address else address
+                assert registered["endpoints"] == [f"{shown}:{server.port}"]
+                request = awake_request(registered["session"], registered["key"], 1)
+                answer = exchange(udp, request, (address, server.port))
+                assert answer.message_class is MessageClass.SUCCESS_RESPONSE
+                assert answer.is_authentic(registered["key"].encode())
+                mapped = answer.get(XorMappedAddress)
+                assert mapped is not None
+                assert mapped.address.to_sockaddr() == udp.getsockname()[:2]
+                server.read_until(rf"{registered['id']} Awake .*:{udp.getsockname()[1]}")
+                client.publish()
+            anna.say("ping")
+            anna.hear("pong")  # so that anna's candidates are there
+            elsa.hear_change("anna", "awake")
+            elsa.say("connect", target="anna")
+            to_elsa, to_anna = elsa.hear("introduction"), anna.hear("introduction")
+        assert to_elsa["session"] == to_anna["session"]
+        assert (to_elsa["controlling"], to_anna["controlling"]) == (True, False)
+        assert elsa.hear_change("anna", "disconnected")["reason"] == "connection closed"
+        server.read_until("anna is disconnected")
+        elsa.say("unregister")
+        assert elsa.hear_the_end() == []
+        server.read_until("elsa is unregistered")
+        assert server.stop()[0] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_drains_within_two_seconds_and_exits_with_zero(number: signal.Signals) -> None:
+    with ServerProcess() as server, BareClient(server) as elsa, BareClient(server) as stranger:
+        elsa.register("elsa")
+        stranger.say("ping")
+        stranger.hear("pong")
+        code, errors = server.stop(number)
+        assert (code, errors) == (0, "")
+        for client in (elsa, stranger):
+            assert client.hear_the_end()[-1] == {
+                "type": "goodbye",
+                "reason": "the server is shutting down",
+            }
+
+
+def test_the_trace_tells_what_happened_without_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    with ServerProcess("--trace", str(path)) as server, BareClient(server) as elsa, udp_socket() as udp:
+        registered = elsa.register("elsa")
+        request = awake_request(registered["session"], registered["key"], 1)
+        exchange(udp, request, ("127.0.0.1", server.port))
+        server.stop()
+    text = path.read_text()
+    events = [json.loads(line) for line in text.splitlines()]
+    assert {"connection_opened", "datagram_received", "datagram_sent", "reported"} <= {
+        event["event"] for event in events
+    }
+    assert registered["key"] not in text
+
+
+def test_a_restarted_server_takes_the_same_port_at_once() -> None:
+    with ServerProcess() as first, BareClient(first) as elsa:
+        elsa.register("elsa")
+        port = first.port
+        first.stop()
+    with ServerProcess(port=port) as second, BareClient(second) as elsa:
+        assert elsa.register("elsa")["id"] == "elsa"
