@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The table of exit codes; docs/protocol.md has no part in it."""
+    """The table of exit codes."""
 
     OK = 0
     """Stopped by SIGTERM or SIGINT, after everybody was told."""
