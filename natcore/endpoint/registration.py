@@ -125,9 +125,14 @@ class Registration:
             self._enter(client.id, client.status)
 
     def apply(self, announcement: Announcement) -> list[tuple[ClientChange, Status | None]]:
-        """Brings the list up to date; returns the changes with the status that each led to."""
+        """Brings the list up to date; returns the changes of others, with the status that each led to.
+
+        What is announced of ourselves is old news, and may be older than what we know.
+        """
         changed = []
         for change in announcement.changes:
+            if change.id == self.id:
+                continue
             status = _STATUS_AFTER[change.change]
             if status is None:
                 self.clients.pop(change.id, None)
