@@ -35,6 +35,7 @@ from types import FrameType
 from typing import TextIO
 
 from netlab.docker_client import EngineUnreachable, connect
+from netlab.interrupts import interrupt_on_sigterm, interrupts_deferred
 
 RUN_DIRECTORY = Path("/run/netlab-engine")
 """Socket, pid file, lock and log of an engine that we started."""
@@ -107,11 +108,12 @@ def engine(run_directory: Path = RUN_DIRECTORY, data_root: Path = DATA_ROOT) -> 
     _check_startable()
     run_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (run_directory / "users").open("w") as users:
-        with _alone(run_directory):
-            if not answers(socket_url(run_directory)):
-                _start(run_directory, data_root)
-            fcntl.flock(users, fcntl.LOCK_SH)
         try:
+            with _alone(run_directory):
+                if not answers(socket_url(run_directory)):
+                    _stop(run_directory, data_root)  # one that hangs, or is still ending, would be in the way
+                    _start(run_directory, data_root)
+                fcntl.flock(users, fcntl.LOCK_SH)
             yield {"DOCKER_HOST": socket_url(run_directory)}
         finally:
             with _alone(run_directory):
@@ -121,8 +123,8 @@ def engine(run_directory: Path = RUN_DIRECTORY, data_root: Path = DATA_ROOT) -> 
 
 @contextmanager
 def _alone(run_directory: Path) -> Iterator[None]:
-    """Keep everybody else from starting and stopping the engine meanwhile."""
-    with (run_directory / "gate").open("w") as gate:
+    """Keep interrupts, and everybody else, from the starting and stopping of the engine."""
+    with interrupts_deferred(), (run_directory / "gate").open("w") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
         yield
 
@@ -225,11 +227,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not command:
         print("usage: python -m netlab.docker_engine COMMAND ARGUMENT...", file=sys.stderr)
         return 2
+    interrupt_on_sigterm()
     try:
         with engine() as environment:
             return run(command, environment)
     except EngineUnavailable as error:
         print(f"netlab: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     return run(command, {})
 
 

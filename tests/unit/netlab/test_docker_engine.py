@@ -101,7 +101,11 @@ def test_running_a_command_leaves_our_own_signal_handlers_alone() -> None:
 def test_the_command_runs_after_one_line_where_no_engine_can_be_had(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert docker_engine.main(exit_with(3)) == 3
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        assert docker_engine.main(exit_with(3)) == 3
+    finally:
+        signal.signal(signal.SIGTERM, handler)
     assert capsys.readouterr().err.startswith("netlab: no Docker engine answers at DOCKER_HOST=")
 
 
