@@ -7,6 +7,7 @@
     |   +-- UnknownProfile           no such NAT profile; the nearest name is said
     |   +-- BadTopology              a description that no lab can be built from
     |   +-- UnsupportedBehavior      a behaviour that the rules cannot make
+    |   +-- BadLabName               a name that a lab cannot have
     |   +-- NameTaken                a lab of that name is there already
     |   +-- LabNotFound              no such lab, or no way to tell which one
     |   +-- NodeNotFound             no such node in that lab
@@ -64,6 +65,17 @@ class BadTopology(UsageProblem):
 
 class UnsupportedBehavior(UsageProblem):
     """A NAT behaviour for which there are no exact rules; the text says which part of it."""
+
+
+class BadLabName(UsageProblem):
+    """A name that a lab cannot have, because files and namespaces are named after it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return f"lab name: got {self.name[:64]!r}, expected up to 32 lower-case letters, digits and hyphens"
 
 
 class NameTaken(UsageProblem):

@@ -12,9 +12,8 @@ from netlab.state import LabState, NodeState
 def lab_text(lab: LabState) -> str:
     """A lab and its nodes."""
     distance = f", {lab.rtt * 1000:g} ms round trip" if lab.rtt else ""
-    held = f", held by process {lab.owner.pid}" if lab.owner is not None and lab.is_owned else ""
     rows = [(f"  {node.name}", _role(node), " ".join(node.addresses)) for node in lab.nodes]
-    return "\n".join([f"{lab.name} ({lab.backend}{distance}{held})", *columns(rows)])
+    return "\n".join([f"{lab.name} ({lab.backend}{distance}{_holder(lab)})", *columns(rows)])
 
 
 def proof_table(proofs: Sequence[Proof]) -> str:
@@ -31,6 +30,12 @@ def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Rows as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def _holder(lab: LabState) -> str:
+    if lab.owner is None:
+        return ""
+    return f", held by process {lab.owner.pid}" if lab.is_owned else ", left by a killed process"
 
 
 def _role(node: NodeState) -> str:

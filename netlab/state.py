@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -16,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from netlab.backend import LAB_PREFIX
-from netlab.errors import LabNotFound, NameTaken
+from netlab.errors import BadLabName, LabNotFound, NameTaken
 from netlab.process import ProcessId
 from netlab.topology import Topology
 
 RUN_FOLDER = Path("/run/netlab")
+
+_LAB_NAME = re.compile(r"[a-z0-9-]{1,32}")
 
 _SCRATCH = ".new"
 """The end of the name of a file that is not whole yet: LAB.PID.new."""
@@ -76,7 +79,13 @@ class LabState:
 
 
 def lab_name(text: str) -> str:
-    """The full name of a lab: every one starts with the prefix by which it is found again."""
+    """The full name of a lab: every one starts with the prefix by which it is found again.
+
+    Raises:
+        BadLabName: the text cannot be in the name of a file and of a namespace.
+    """
+    if not _LAB_NAME.fullmatch(text):
+        raise BadLabName(text)
     return text if text.startswith(LAB_PREFIX) else f"{LAB_PREFIX}{text}"
 
 

@@ -8,6 +8,7 @@ import pytest
 from netlab import namespaces
 from netlab.backend import lab_of, namespace_of
 from netlab.backends import backend_named
+from netlab.errors import BadLabName
 from netlab.namespaces import NamespaceBackend
 from netlab.state import lab_name
 
@@ -24,6 +25,12 @@ def test_a_namespace_that_is_not_ours_has_no_lab(foreign: str) -> None:
 @pytest.mark.parametrize("text", ["mine", "nl-mine"])
 def test_every_lab_name_has_the_prefix_once(text: str) -> None:
     assert lab_name(text) == "nl-mine"
+
+
+@pytest.mark.parametrize("text", ["", "a/b", "../x", "a.b", "A", "x" * 33, "a b", "a\n"])
+def test_a_name_that_no_file_or_namespace_could_have_is_refused(text: str) -> None:
+    with pytest.raises(BadLabName):
+        lab_name(text)
 
 
 def test_the_default_backend_is_that_of_namespaces() -> None:

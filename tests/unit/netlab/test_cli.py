@@ -14,7 +14,6 @@ from click.testing import CliRunner
 from netlab import cli, state, tools
 from netlab.errors import MissingTool, NotPermitted
 from netlab.exit_codes import ExitCode
-from netlab.options import Duration, Probability
 from netlab.profiles import profile
 from netlab.proof import Subject, compare
 
@@ -28,17 +27,6 @@ def run_main(
         cli.main()
     out, err = capsys.readouterr()
     return int(str(ended.value.code or 0)), out, err
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("40ms", 0.04), ("0.04s", 0.04), ("1s", 1.0), ("0", 0.0), ("2.5ms", 0.0025)]
-)
-def test_a_duration_has_a_unit(text: str, seconds: float) -> None:
-    assert Duration().convert(text, None, None) == pytest.approx(seconds)
-
-
-def test_a_loss_is_a_percentage() -> None:
-    assert Probability().convert("5%", None, None) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(

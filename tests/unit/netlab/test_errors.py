@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from netlab.errors import (
+    BadLabName,
     BadTopology,
     LabError,
     LabNotFound,
@@ -26,6 +27,11 @@ CASES: list[tuple[BaseException, str, ExitCode]] = [
     ),
     (BadTopology("two of them"), "two of them", ExitCode.USAGE),
     (UnsupportedBehavior("no rules"), "no rules", ExitCode.USAGE),
+    (
+        BadLabName("a/b"),
+        "lab name: got 'a/b', expected up to 32 lower-case letters, digits and hyphens",
+        ExitCode.USAGE,
+    ),
     (
         NameTaken("nl-x"),
         "a lab named nl-x is there already: try `netlab down nl-x`",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from netlab.demo import Demonstration
 from netlab.evidence import Claim
 from netlab.profiles import profile
@@ -26,6 +28,8 @@ def test_a_lab_that_is_held_says_by_whom() -> None:
     assert owner is not None
     lab = LabState(name="nl-x", backend="docker", rtt=0.0, nodes=(), owner=owner)
     assert lab_text(lab) == f"nl-x (docker, held by process {owner.pid})"
+    orphan = replace(lab, owner=replace(owner, started=owner.started + 1))
+    assert lab_text(orphan) == "nl-x (docker, left by a killed process)"
 
 
 def test_a_proof_shows_claim_against_measurement() -> None:
