@@ -13,6 +13,7 @@ not a Binding request              none                            unexpected
 Binding request, no USERNAME       success (RFC 8489 section 12)   bindings
 USERNAME of no session             401 if not larger               unknown_sessions
 integrity missing or wrong         401 if not larger               forged_awakes
+an attribute that we must know     420, signed                     unexpected
 no AWAKE-SEQUENCE                  400, signed                     unexpected
 sequence above the last one        success, signed                 awakes
 same request from the same source  success, signed                 retransmissions
@@ -93,6 +94,9 @@ class Observer:
         if not request.is_authentic(key):
             self._counters.forged_awakes += 1
             return _unauthenticated(request)
+        if request.unknown_required:
+            self._counters.unexpected_datagrams += 1
+            return Finding(response=answer_binding_request(request, source, key=key))  # a 420
         sequence = request.get(AwakeSequence)
         if sequence is None:
             self._counters.unexpected_datagrams += 1

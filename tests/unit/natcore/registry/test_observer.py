@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from natcore.address import TransportAddress
 from natcore.control.messages import Change
 from natcore.stun import (
+    AwakeSequence,
     ErrorCode,
     IntegrityAlgorithm,
     Message,
@@ -17,6 +18,7 @@ from natcore.stun import (
     Method,
     Software,
     TransactionId,
+    UnknownAttribute,
     Username,
     XorMappedAddress,
 )
@@ -161,6 +163,23 @@ def test_an_awake_without_a_sequence_number_is_a_bad_request() -> None:
     answer = talk.datagram(talk.awake_request(registered, None))
     assert answer is not None
     assert answer.get(ErrorCode) == ErrorCode(400, "Bad Request")
+    assert talk.reports == ["elsa Asleep"]
+
+
+def test_an_awake_with_an_attribute_that_we_must_know_gets_a_420_and_wakes_nobody() -> None:
+    talk = Conversation()
+    registered = talk.session(talk.register("elsa"))
+    request = Message(
+        method=Method.BINDING,
+        message_class=MessageClass.REQUEST,
+        transaction_id=T,
+        attributes=(Username(registered.session), AwakeSequence(1), UnknownAttribute(0x7FFF, b"")),
+    )
+    answer = talk.datagram(request.encode(key=registered.key.encode()))
+    assert answer is not None
+    error = answer.get(ErrorCode)
+    assert error is not None
+    assert error.code == 420
     assert talk.reports == ["elsa Asleep"]
 
 
