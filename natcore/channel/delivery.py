@@ -89,14 +89,16 @@ class MessageSender:
         if current is not None:
             current.sends = 1  # without sent_at: where the copy that counts went is not known
 
-    def path_confirmed(self, now: float) -> None:
+    def path_confirmed(self, now: float, *, path_rtt: float | None) -> None:
         """Starts the clock of a message that went out early: it has this long from now, not from then.
 
-        Its confirmation is probably under way, so it is not repeated at once.
+        Its confirmation is probably under way, so it is not repeated at once, unless a round trip has passed
+        since it left: then its copies died at a NAT that the peer had not opened yet.
         """
         if self._current is not None:
+            left_at = now if path_rtt is None else self._current.resend_at + path_rtt
             self._current.give_up_at = now + self._config.give_up_after
-            self._current.resend_at = now + self._config.min_rto
+            self._current.resend_at = max(now, left_at + self._config.min_rto)
 
     def get_timer(self) -> float | None:
         """When :meth:`take_due` or :meth:`take_expired` will have something."""

@@ -280,7 +280,7 @@ class PeerSession:
                     self._send_early(event, now)
                 case PathConfirmed():
                     self._early_copies_left = 0
-                    self._sender.path_confirmed(now)
+                    self._sender.path_confirmed(now, path_rtt=event.path.rtt)
                     self._told = _way_of(event.path)
                     self._events.append(SessionConfirmed(path=event.path))
                 case PathSelected():

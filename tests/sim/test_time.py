@@ -89,6 +89,14 @@ def test_the_late_side_waits_no_longer_than_the_gap_between_two_checks() -> None
         assert pair.now - skew <= 1.5 * ROUND_TRIP + 1e-9, f"skew {skew} s"
 
 
+@pytest.mark.parametrize("skew", [0.05, 0.4, 2.0])
+def test_early_data_that_died_at_a_late_peer_s_nat_follows_the_path_at_once(skew: float) -> None:
+    pair = SessionPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED), link=Link(latency=LATENCY))
+    pair.start(skew=skew, early_data=b"early")
+    pair.drive_until(DataReceived, pair.anna)
+    assert pair.now - skew <= 2 * ROUND_TRIP + 0.1
+
+
 def test_a_path_is_nominated_once_and_the_session_does_not_move_without_need() -> None:
     pair = SessionPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED), link=Link(latency=LATENCY))
     pair.start()
