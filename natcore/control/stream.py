@@ -9,7 +9,7 @@ line is ever held in memory.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -46,15 +46,24 @@ class _Envelope(msgspec.Struct):
     type: str
 
 
+def _decoders(kinds: Iterable[type[Any]]) -> dict[str, msgspec.json.Decoder[Any]]:
+    return {kind.__struct_config__.tag: msgspec.json.Decoder(kind) for kind in kinds}
+
+
+# Made once: a server has a stream for each of ten thousand clients. Decoders keep no state.
+_envelope_decoder = msgspec.json.Decoder(_Envelope)
+_client_decoders = _decoders(CLIENT_MESSAGES)
+_server_decoders = _decoders(SERVER_MESSAGES)
+
+
 class ControlStream(Generic[MessageT]):
     """Splits and decodes what arrives from the other side.
 
     Use :func:`client_stream` for what a server receives and :func:`server_stream` for what a client does.
     """
 
-    def __init__(self, kinds: Iterable[type[Any]]) -> None:
-        self._decoders = {kind.__struct_config__.tag: msgspec.json.Decoder(kind) for kind in kinds}
-        self._envelope = msgspec.json.Decoder(_Envelope)
+    def __init__(self, decoders: Mapping[str, msgspec.json.Decoder[Any]]) -> None:
+        self._decoders = decoders
         self._buffer = bytearray()
         self._ready: deque[MessageT | MalformedLine] = deque()
         self._is_broken = False
@@ -94,7 +103,7 @@ class ControlStream(Generic[MessageT]):
 
     def _decode(self, line: bytes) -> MessageT | MalformedLine:
         try:
-            kind = self._envelope.decode(line).type
+            kind = _envelope_decoder.decode(line).type
             decoder = self._decoders.get(kind)
             if decoder is None:
                 return MalformedLine(code=FaultCode.UNKNOWN_TYPE, detail=f"type {kind[:32]!a}")
@@ -106,9 +115,9 @@ class ControlStream(Generic[MessageT]):
 
 def client_stream() -> ControlStream[ClientMessage]:
     """For the bytes that a client sends, on the server."""
-    return ControlStream(CLIENT_MESSAGES)
+    return ControlStream(_client_decoders)
 
 
 def server_stream() -> ControlStream[ServerMessage]:
     """For the bytes that the server sends, in a client."""
-    return ControlStream(SERVER_MESSAGES)
+    return ControlStream(_server_decoders)
