@@ -509,11 +509,13 @@ class IceAgent:
             pair, is_controlling=self.is_controlling
         ):
             self._nominating = pair
-            # Its first transmission measures the round trip, so it must not be repeated too early.
-            rto = max(self._config.check_schedule.rto, 2 * (pair.rtt or 0.0))
-            self._start_check(
-                pair, now, nominates=True, schedule=replace(self._config.check_schedule, rto=rto)
-            )
+            self._start_check(pair, now, nominates=True, schedule=self._nomination_schedule(pair))
+
+    def _nomination_schedule(self, pair: CandidatePair) -> stun.RetransmissionSchedule:
+        """As of any check, but the first transmission measures the round trip: not repeated too early."""
+        schedule = self._config.check_schedule
+        rto = max(schedule.rto, 2 * (pair.rtt or 0.0))
+        return replace(schedule, rto=rto if schedule.max_rto is None else min(rto, schedule.max_rto))
 
     def _check_consent(self, now: float) -> None:
         pair = self._data_pair()

@@ -152,6 +152,24 @@ def test_a_nomination_that_nobody_answers_is_repeated_as_long_as_there_is_consen
     assert peer.agent.path is not None
 
 
+def test_a_nomination_over_a_very_long_way_is_repeated_every_second_at_most() -> None:
+    peer = ScriptedPeer(make_agent())
+    (check,) = peer.start()
+    peer.answer(check)
+    due = peer.agent.get_timer()
+    consents = 0
+    while due is not None and due < 12.0:
+        for one in peer.at(due):
+            if not is_nomination(one):
+                peer.now = due + 1.5  # the consent check measures a round trip of 1.5 s
+                peer.answer(one)
+                consents += 1
+        due = peer.agent.get_timer()
+    assert consents >= 1
+    assert peer.agent.path is not None
+    assert peer.agent.path.rtt == pytest.approx(1.5)
+
+
 def test_the_controlled_side_never_nominates() -> None:
     peer = ScriptedPeer(make_agent(is_controlling=False))
     (check,) = peer.start()
