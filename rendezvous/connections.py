@@ -9,12 +9,14 @@ times the size, the client does not read, and is dropped.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+from natcore.address import TransportAddress
 from natcore.registry import ConnectionId
 
 logger = logging.getLogger(__name__)
@@ -103,9 +105,10 @@ class ControlConnection(asyncio.BufferedProtocol):
         return cast(tuple[str, int], self._transport.get_extra_info("sockname"))
 
     @property
-    def remote_address(self) -> tuple[str, int]:
-        """The client's end, for the log."""
-        return cast(tuple[str, int], self._transport.get_extra_info("peername") or ("unknown", 0))
+    def remote_address(self) -> str:
+        """The client's end, for the log; unknown where the client has reset the connection already."""
+        peername = self._transport.get_extra_info("peername")
+        return str(TransportAddress.from_sockaddr(peername)) if peername else "unknown"
 
     # --- what asyncio does ----------------------------------------------------------------------------
 
@@ -161,10 +164,11 @@ class ControlConnection(asyncio.BufferedProtocol):
 
 def keep_alive(tcp: socket.socket) -> None:
     """Lets the kernel notice dead connections."""
-    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE_OPTIONS.items():
-        if hasattr(socket, name):
-            tcp.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    with contextlib.suppress(OSError):  # the connection may be dead already; then that is noticed anyway
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE_OPTIONS.items():
+            if hasattr(socket, name):
+                tcp.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _reason(exc: Exception | None) -> str:

@@ -130,9 +130,9 @@ class Server:
     def _connection_opened(self, connection: ControlConnection) -> None:
         self._connections[connection.id] = connection
         local = TransportAddress.from_sockaddr(connection.local_address)
-        remote = TransportAddress.from_sockaddr(connection.remote_address)
+        remote = connection.remote_address
         logger.debug("= connection %d from %s", connection.id, remote)
-        self._trace("connection_opened", connection=connection.id, remote=str(remote))
+        self._trace("connection_opened", connection=connection.id, remote=remote)
         endpoint = TransportAddress(local.ip, self.address.port)
         self._registry.connection_opened(connection.id, (str(endpoint),), self._loop.time())
         self._carry_out()
