@@ -1,6 +1,6 @@
 """ICE: connectivity checks between two peers (RFC 8445), consent to keep sending (RFC 7675)."""
 
-from natcore.ice.agent import AgentState, IceAgent, IceCounters
+from natcore.ice.agent import IceAgent
 from natcore.ice.candidate import Candidate, CandidateType, LocalCandidate, priority_of
 from natcore.ice.config import IceConfig
 from natcore.ice.credentials import Credentials
@@ -13,6 +13,7 @@ from natcore.ice.events import (
     PathConfirmed,
     PathSelected,
 )
+from natcore.ice.state import AgentState, IceCounters
 
 __all__ = [
     "AgentState",

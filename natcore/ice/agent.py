@@ -18,8 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from typing import Literal
 
 from natcore import stun
@@ -48,48 +47,9 @@ from natcore.ice.events import (
     PathConfirmed,
     PathSelected,
 )
+from natcore.ice.outstanding import OutstandingCheck, OutstandingChecks
 from natcore.ice.pair import CandidatePair, PairState
-
-_MAX_OUTSTANDING_CHECKS = 256
-"""Transactions remembered, cancelled ones included: their late responses still count. Oldest go first."""
-
-
-class AgentState(Enum):
-    """Where a session's connectivity stands."""
-
-    NEW = "new"
-    CHECKING = "checking"
-    CONFIRMED = "confirmed"
-    FAILED = "failed"
-    CLOSED = "closed"
-
-
-_MOVES = {
-    AgentState.NEW: {AgentState.CHECKING, AgentState.CLOSED},
-    AgentState.CHECKING: {AgentState.CONFIRMED, AgentState.FAILED, AgentState.CLOSED},
-    AgentState.CONFIRMED: {AgentState.FAILED, AgentState.CLOSED},
-    AgentState.FAILED: {AgentState.CLOSED},
-    AgentState.CLOSED: set[AgentState](),
-}
-
-
-@dataclass(slots=True)
-class IceCounters:
-    """What happened so far; evidence for people, never read by the protocol."""
-
-    checks_sent: int = 0
-    checks_received: int = 0
-    responses_received: int = 0
-    rejections_received: int = 0
-    discarded: int = 0
-
-
-@dataclass(slots=True, kw_only=True)
-class _Check:
-    pair: CandidatePair
-    transaction: stun.ClientTransaction
-    nominates: bool
-    sent_as_controlling: bool
+from natcore.ice.state import MOVES, AgentState, IceCounters
 
 
 class IceAgent:
@@ -119,7 +79,7 @@ class IceAgent:
         self._peer_reflexive_count = 0
         self._tie_breaker = int.from_bytes(random(8), "big")
         self._checklist = CheckList(max_pairs=config.max_pairs)
-        self._checks: dict[stun.TransactionId, _Check] = {}
+        self._checks = OutstandingChecks()
         self._opened: set[tuple[TransportAddress, TransportAddress]] = set()
         self._burst_left = config.initial_burst
         self._next_check_at = self._give_up_at = self._nominate_at = float("inf")
@@ -229,9 +189,9 @@ class IceAgent:
             instants.append(self._next_check_at)
         if self._consent is not None:
             instants.append(self._consent.get_timer())
-        instants += [
-            due for check in self._checks.values() if (due := check.transaction.get_timer()) is not None
-        ]
+        retransmission = self._checks.get_timer()
+        if retransmission is not None:
+            instants.append(retransmission)
         earliest = min(instants)
         return None if earliest == float("inf") else earliest
 
@@ -267,7 +227,7 @@ class IceAgent:
         if pair.state is PairState.SUCCEEDED:
             self._select_if_nominated(pair)
         elif self._selected is None and self._checklist.trigger(pair):
-            self._cancel_checks(only=pair)
+            self._checks.cancel(only=pair)
         return True
 
     def _resolve_roles(self, check: IncomingCheck) -> Literal["accept", "reject"]:
@@ -313,7 +273,7 @@ class IceAgent:
         if self._consent is not None and self._consent.is_awaiting(message.transaction_id):
             self._receive_consent(self._consent, message, (base, source), now)
             return True
-        check = self._checks.pop(message.transaction_id, None)
+        check = self._checks.take(message.transaction_id)
         if check is None:
             return False
         if (source, base) != (check.pair.destination, check.pair.base):
@@ -332,7 +292,7 @@ class IceAgent:
         if rtt is not None and pair is not None:
             pair.rtt = rtt
 
-    def _receive_rejection(self, check: _Check, message: stun.ReceivedMessage) -> None:
+    def _receive_rejection(self, check: OutstandingCheck, message: stun.ReceivedMessage) -> None:
         error = message.get(stun.ErrorCode)
         if error is not None and error.code == ROLE_CONFLICT:
             # RFC 8445 section 7.2.5.1; a second 487 to a check of the old role switches nothing.
@@ -345,7 +305,7 @@ class IceAgent:
         self.counters.rejections_received += 1
         self._fail_pair(check.pair)
 
-    def _receive_success(self, check: _Check, message: stun.ReceivedMessage, now: float) -> None:
+    def _receive_success(self, check: OutstandingCheck, message: stun.ReceivedMessage, now: float) -> None:
         mapped = message.get(stun.XorMappedAddress)
         if mapped is None:
             self._fail_pair(check.pair)
@@ -389,7 +349,7 @@ class IceAgent:
             return
         pair.is_nominated = True
         self._selected = pair
-        self._cancel_checks()
+        self._checks.cancel()
         self._events.append(PathSelected(path=self._path_of(pair)))
 
     def _give_up(self) -> None:
@@ -457,27 +417,26 @@ class IceAgent:
             tie_breaker=self._tie_breaker,
             nominates=nominates,
         )
-        if len(self._checks) >= _MAX_OUTSTANDING_CHECKS:
-            del self._checks[next(iter(self._checks))]
-        self._checks[transaction_id] = _Check(
-            pair=pair,
-            transaction=stun.ClientTransaction(
-                transaction_id=transaction_id, request=request, schedule=schedule, now=now
-            ),
-            nominates=nominates,
-            sent_as_controlling=self.is_controlling,
+        transaction = stun.ClientTransaction(
+            transaction_id=transaction_id, request=request, schedule=schedule, now=now
+        )
+        self._checks.add(
+            OutstandingCheck(
+                pair=pair,
+                transaction=transaction,
+                nominates=nominates,
+                sent_as_controlling=self.is_controlling,
+            )
         )
         self._retransmit(now)
 
     def _retransmit(self, now: float) -> None:
-        for check in list(self._checks.values()):
-            request = check.transaction.handle_timer(now)
+        for check, request in self._checks.take_due(now):
             if request is not None:
                 self.counters.checks_sent += 1
                 self._transmit(request, check.pair.destination, check.pair.base)
                 self._note_opened(check.pair)
-            elif check.transaction.state is stun.TransactionState.TIMED_OUT:
-                del self._checks[check.transaction.transaction_id]
+            else:
                 if self._nominating is check.pair and check.nominates:
                     self._nominating = None
                 self._fail_pair(check.pair)
@@ -487,12 +446,6 @@ class IceAgent:
         if key not in self._opened:
             self._opened.add(key)
             self._events.append(CheckStarted(base=pair.base, destination=pair.destination))
-
-    def _cancel_checks(self, only: CandidatePair | None = None) -> None:
-        """Ends retransmissions; a response that comes late still counts (RFC 8445 section 7.3.1.4)."""
-        for check in self._checks.values():
-            if check.transaction.state is stun.TransactionState.IN_PROGRESS and only in (None, check.pair):
-                check.transaction.cancel()
 
     @property
     def _may_nominate(self) -> bool:
@@ -558,6 +511,6 @@ class IceAgent:
         self._transmits.append(Transmit(data=data, destination=destination, base=base))
 
     def _move_to(self, state: AgentState) -> None:
-        if state not in _MOVES[self.state]:
+        if state not in MOVES[self.state]:
             raise MisuseError(f"ICE agent: no move from {self.state.value} to {state.value}")
         self.state = state

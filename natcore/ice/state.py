@@ -1,0 +1,37 @@
+"""Where a session's connectivity stands, and the legal moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class AgentState(Enum):
+    """Where a session's connectivity stands."""
+
+    NEW = "new"
+    CHECKING = "checking"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+MOVES = {
+    AgentState.NEW: {AgentState.CHECKING, AgentState.CLOSED},
+    AgentState.CHECKING: {AgentState.CONFIRMED, AgentState.FAILED, AgentState.CLOSED},
+    AgentState.CONFIRMED: {AgentState.FAILED, AgentState.CLOSED},
+    AgentState.FAILED: {AgentState.CLOSED},
+    AgentState.CLOSED: set[AgentState](),
+}
+"""A missing move is an illegal one."""
+
+
+@dataclass(slots=True)
+class IceCounters:
+    """What happened so far; evidence for people, never read by the protocol."""
+
+    checks_sent: int = 0
+    checks_received: int = 0
+    responses_received: int = 0
+    rejections_received: int = 0
+    discarded: int = 0
