@@ -1,0 +1,58 @@
+"""The product as a contestant: ``python -m benchmarks.peer_contestant ROLE SERVER``.
+
+Each run has a node of its own on either side, hence fresh ports, and both are registered and Awake before the
+clock starts, as running programs are. The payload is early data, as that of ``peer connect --message`` is.
+Its arrival is when the application reads it, which is a little later than when the datagram came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from benchmarks.contestant import PAYLOAD, Instants, Play, Role, check_payload, obey
+from natcore.control.messages import Status
+from peer import Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerContestant:
+    """See the module."""
+
+    role: Role
+    server: str
+
+    @asynccontextmanager
+    async def prepared(self, run: int) -> AsyncIterator[Play]:
+        """A node that is registered and Awake, the caller's also aware that the callee's is."""
+        async with Node(f"{self.role}-{run}", self.server) as node:
+            await node.awake()
+            if self.role is Role.CALLEE:
+                yield lambda: _receive(node)
+                return
+            callee = f"{Role.CALLEE}-{run}"
+            while node.clients.get(callee) is not Status.AWAKE:
+                await node.next_event()
+            yield lambda: _connect(node, callee)
+
+
+async def _connect(node: Node, callee: str) -> Instants:
+    started_at = time.monotonic()
+    await node.connect(callee, early_data=PAYLOAD)
+    return {"started_at": started_at}
+
+
+async def _receive(node: Node) -> Instants:
+    channel = await node.accept()
+    received = await channel.receive()
+    arrived_at = time.monotonic()
+    check_payload(received)
+    return {"arrived_at": arrived_at, "read_at": arrived_at}
+
+
+if __name__ == "__main__":
+    asyncio.run(obey(PeerContestant(role=Role(sys.argv[1]), server=sys.argv[2])))

@@ -1,0 +1,102 @@
+"""What the runs of a contest come to: medians, percentiles, the table and the JSON. Pure."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.contest import Contest, Run
+from netlab.report import columns
+
+FLOOR = 1.5
+"""Round trips; half to tell the server, half to tell the other side, half for its first packet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One contestant in one contest.
+
+    A run that failed counts as slower than any other, so that giving up never improves a number.
+
+    Attributes:
+        delivered: runs whose payload arrived.
+        runs: all of them.
+        median: seconds, infinite where half of the runs failed.
+        percentile_95: seconds, by nearest rank: the 19th of 20.
+        read_median: seconds until the application could read it; the others are until it arrived.
+    """
+
+    delivered: int
+    runs: int
+    median: float
+    percentile_95: float
+    read_median: float
+
+    @classmethod
+    def of(cls, runs: Sequence[Run]) -> Summary:
+        """The summary of at least one run."""
+        times = sorted(_or_never(run.seconds) for run in runs)
+        return cls(
+            delivered=sum(map(math.isfinite, times)),
+            runs=len(times),
+            median=statistics.median(times),
+            percentile_95=times[math.ceil(0.95 * len(times)) - 1],
+            read_median=statistics.median(_or_never(run.read_seconds) for run in runs),
+        )
+
+
+def summaries(contest: Contest) -> dict[str, Summary]:
+    """By contestant."""
+    return {name: Summary.of(runs) for name, runs in contest.runs.items()}
+
+
+def contest_text(contest: Contest, *, rtt: float) -> str:
+    """The table of one pair of NATs."""
+    pair = f"{contest.caller_nat} x {contest.callee_nat}"
+    rows: list[tuple[str, ...]] = [
+        (pair, "median", "", "95th percentile", "", "median, read", "", "delivered")
+    ]
+    for name, summary in summaries(contest).items():
+        times = (summary.median, summary.percentile_95, summary.read_median)
+        cells = [cell for seconds in times for cell in _cells(seconds, rtt)]
+        rows.append((f"  {name}", *cells, f"{summary.delivered} of {summary.runs}"))
+    return "\n".join(columns(rows))
+
+
+def contest_object(contest: Contest, *, rtt: float) -> dict[str, Any]:
+    """The same for JSON, with every run; a number that would be infinite is null."""
+    return {
+        "caller_nat": contest.caller_nat,
+        "callee_nat": contest.callee_nat,
+        "measured_rtt": contest.measured_rtt,
+        "results": {
+            name: {
+                "delivered": summary.delivered,
+                "median": _both(summary.median, rtt),
+                "percentile_95": _both(summary.percentile_95, rtt),
+                "read_median": _both(summary.read_median, rtt),
+                "seconds": [run.seconds for run in contest.runs[name]],
+                "failures": [run.failure for run in contest.runs[name] if run.failure],
+            }
+            for name, summary in summaries(contest).items()
+        },
+    }
+
+
+def _or_never(seconds: float | None) -> float:
+    return math.inf if seconds is None else seconds
+
+
+def _cells(seconds: float, rtt: float) -> tuple[str, str]:
+    if math.isinf(seconds):
+        return "never", ""
+    return f"{seconds / rtt:5.2f} RTT", f"{seconds * 1000:6.1f} ms"
+
+
+def _both(seconds: float, rtt: float) -> Mapping[str, float | None]:
+    if math.isinf(seconds):
+        return {"seconds": None, "rtts": None}
+    return {"seconds": seconds, "rtts": seconds / rtt}
