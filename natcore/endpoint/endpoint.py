@@ -384,14 +384,18 @@ class ClientEndpoint:
         self._collect_awake()
 
     def _ways_to_server(self, registered: Registered) -> Iterator[tuple[TransportAddress, TransportAddress]]:
-        """From which base to which of the server's endpoints we can send, in the server's order and ours."""
-        for text in registered.endpoints:
+        """From which base to which of the server's endpoints we can send, in the server's order and ours.
+
+        The first endpoint is where our TCP connection arrived. A server behind a NAT of its own, as most of
+        the cloud's are, sees an inside address there; what we connected to is right in any case.
+        """
+        for position, text in enumerate(registered.endpoints):
             try:
                 server = TransportAddress.parse(text)
             except DecodeError:
                 continue
-            if server.ip.is_unspecified and self._server_ip is not None:
-                server = TransportAddress(self._server_ip, server.port)  # the one that we reached by TCP
+            if position == 0 and self._server_ip is not None:
+                server = TransportAddress(self._server_ip, server.port)
             for own in self._host_candidates:
                 if server.port and own.base.ip.version == server.ip.version:
                     yield own.base, server

@@ -168,10 +168,10 @@ def test_losing_the_connection_is_falling_asleep_and_a_new_one_wakes_by_itself()
     assert [type(event) for event in server.events()][-1] is Awoke
 
 
-def test_an_unspecified_endpoint_is_the_address_that_tcp_reached() -> None:
+def test_the_first_endpoint_has_the_address_that_tcp_reached() -> None:
     server = RehearsedServer()
     server.endpoint.wake(0.0)
-    server.register(msgspec.structs.replace(REGISTERED, endpoints=("0.0.0.0:9999",)))
+    server.register(msgspec.structs.replace(REGISTERED, endpoints=("10.0.0.5:9999",)))
     (request,) = server.sent()
     assert request.destination == TransportAddress(SERVER.ip, 9999)
 
@@ -185,7 +185,7 @@ def test_the_first_endpoint_that_we_have_a_socket_for_is_used() -> None:
     assert request.destination == SERVER
 
 
-@pytest.mark.parametrize("endpoint", ["nonsense", "[2001:db8::1]:10080", "198.51.100.1:0"])
+@pytest.mark.parametrize("endpoint", ["nonsense", "198.51.100.1:0"])
 def test_a_server_without_an_endpoint_for_us_is_unusable(endpoint: str) -> None:
     server = RehearsedServer()
     server.endpoint.wake(0.0)
