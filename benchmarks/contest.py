@@ -62,16 +62,21 @@ class Contest:
     """All runs through one pair of NATs.
 
     Attributes:
-        caller_nat: the profile of elsa's NAT, who calls.
+        caller_nat: elsa's, who calls.
         callee_nat: anna's.
         measured_rtt: seconds; the median of some pings from both peers to the server.
         runs: by contestant, in the order in which they were played.
     """
 
-    caller_nat: str
-    callee_nat: str
+    caller_nat: NatProfile
+    callee_nat: NatProfile
     measured_rtt: float
     runs: Mapping[str, tuple[Run, ...]]
+
+    @property
+    def name(self) -> str:
+        """The pair, the caller's NAT first."""
+        return f"{self.caller_nat.name} x {self.callee_nat.name}"
 
 
 def hold_contest(
@@ -111,8 +116,8 @@ def hold_contest(
                 played[name].append(run)
                 pair.close()
     return Contest(
-        caller_nat=caller_nat.name,
-        callee_nat=callee_nat.name,
+        caller_nat=caller_nat,
+        callee_nat=callee_nat,
         measured_rtt=measured_rtt,
         runs={name: tuple(of_one) for name, of_one in played.items()},
     )
