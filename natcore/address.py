@@ -54,6 +54,8 @@ class TransportAddress:
             host = host[1:-1]
         elif ":" in host:
             raise DecodeError("transport address", got=ascii(text[:64]), expected="[IPV6-ADDRESS]:PORT")
+        if "%" in host:
+            raise DecodeError("transport address", got=ascii(text[:64]), expected="no zone")
         return cls(_parse_ip(host), _check_port(int(port), text=port))
 
     def to_sockaddr(self) -> tuple[str, int]:

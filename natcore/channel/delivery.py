@@ -26,14 +26,14 @@ class DeliveryConfig:
         initial_rto: first repetition without a known round-trip time (RFC 6298 section 2 says 1 s; a
             session that has just measured its path can be quicker).
         min_rto: never repeat sooner: leaves time for a peer that is busy.
-        max_rto: cap of the doubling.
+        max_rto: cap of the doubling, low enough for a dozen copies within ``give_up_after``.
         give_up_after: from when a message's turn came to saying that it is unconfirmed.
         max_waiting: messages; one more is our owner's mistake.
     """
 
     initial_rto: float = 0.25
     min_rto: float = 0.1
-    max_rto: float = 2.0
+    max_rto: float = 1.0
     give_up_after: float = 10.0
     max_waiting: int = 1000
 

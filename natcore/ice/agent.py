@@ -47,9 +47,10 @@ from natcore.ice.events import (
     PathConfirmed,
     PathSelected,
 )
+from natcore.ice.nomination import Nomination
 from natcore.ice.outstanding import OutstandingCheck, OutstandingChecks
 from natcore.ice.pair import CandidatePair, PairState
-from natcore.ice.state import MOVES, AgentState, IceCounters
+from natcore.ice.state import MOVES, AgentState, IceCounters, diagnose
 
 
 class IceAgent:
@@ -82,10 +83,8 @@ class IceAgent:
         self._checks = OutstandingChecks()
         self._opened: set[tuple[TransportAddress, TransportAddress]] = set()
         self._burst_left = config.initial_burst
-        self._next_check_at = self._give_up_at = self._nominate_at = float("inf")
-        self._nominating: CandidatePair | None = None
-        self._nominated_by_peer: set[CandidatePair] = set()
-        self._selected: CandidatePair | None = None
+        self._next_check_at = self._give_up_at = float("inf")
+        self._nomination = Nomination()
         self._consent: Consent | None = None
         self._transmits: list[Transmit] = []
         self._events: deque[IceEvent] = deque()
@@ -182,17 +181,14 @@ class IceAgent:
         """When :meth:`handle_timer` is due next."""
         if self.state not in (AgentState.CHECKING, AgentState.CONFIRMED):
             return None
-        instants = [self._give_up_at]
-        if self._may_nominate:
-            instants.append(self._nominate_at)
-        if self._has_checks_to_start():
-            instants.append(self._next_check_at)
-        if self._consent is not None:
-            instants.append(self._consent.get_timer())
-        retransmission = self._checks.get_timer()
-        if retransmission is not None:
-            instants.append(retransmission)
-        earliest = min(instants)
+        instants = (
+            self._give_up_at,
+            self._nomination.get_timer(is_controlling=self.is_controlling),
+            self._next_check_at if self._has_checks_to_start() else None,
+            None if self._consent is None else self._consent.get_timer(),
+            self._checks.get_timer(),
+        )
+        earliest = min(instant for instant in instants if instant is not None)
         return None if earliest == float("inf") else earliest
 
     # --- receiving ---------------------------------------------------------------------------------------
@@ -223,10 +219,10 @@ class IceAgent:
         if pair is None:
             return True
         if check.nominates and not self.is_controlling:
-            self._nominated_by_peer.add(pair)
+            self._nomination.peer_nominates(pair)
         if pair.state is PairState.SUCCEEDED:
             self._select_if_nominated(pair)
-        elif self._selected is None and self._checklist.trigger(pair):
+        elif self._nomination.selected is None and self._checklist.trigger(pair):
             self._checks.cancel(only=pair)
         return True
 
@@ -242,7 +238,7 @@ class IceAgent:
 
     def _switch_role(self) -> None:
         self.is_controlling = not self.is_controlling
-        self._nominating = None
+        self._nomination.role_switched()
 
     def _add_peer_reflexive(
         self, check: IncomingCheck, source: TransportAddress, base: TransportAddress
@@ -320,10 +316,10 @@ class IceAgent:
                 pair.move_to(PairState.IN_PROGRESS)
             pair.move_to(PairState.SUCCEEDED)
             self._confirm(pair, now)
-        if check.nominates:
-            self._select(pair)
-        else:
+        if not check.nominates:
             self._select_if_nominated(pair)
+        elif self._nomination.select(pair):
+            self._announce_selection(pair)
 
     # --- outcomes ----------------------------------------------------------------------------------------
 
@@ -332,40 +328,24 @@ class IceAgent:
             return
         self._move_to(AgentState.CONFIRMED)
         self._give_up_at = float("inf")
-        self._nominate_at = now + self._config.nomination_delay
+        self._nomination.first_pair_is_valid(now + self._config.nomination_delay)
         self._consent = Consent(self._config, self._random, now)
         self._events.append(PathConfirmed(path=self._path_of(pair)))
 
     def _select_if_nominated(self, pair: CandidatePair) -> None:
-        """Of several nominated pairs the best counts, so the order in which they are heard of does not."""
-        if pair not in self._nominated_by_peer:
-            return
-        best = self._selected
-        if best is None or self._priority(pair) > self._priority(best):
-            self._select(pair)
+        if self._nomination.select_if_nominated(pair, is_controlling=self.is_controlling):
+            self._announce_selection(pair)
 
-    def _select(self, pair: CandidatePair) -> None:
-        if self._selected is pair:
-            return
-        pair.is_nominated = True
-        self._selected = pair
+    def _announce_selection(self, pair: CandidatePair) -> None:
         self._checks.cancel()
         self._events.append(PathSelected(path=self._path_of(pair)))
 
     def _give_up(self) -> None:
-        counters, pairs = self.counters, len(self._checklist)
-        if pairs == 0:
-            reason = FailureReason.NO_CANDIDATES
-        elif counters.rejections_received:
-            reason = FailureReason.REJECTED
-        elif counters.checks_received:
-            reason = FailureReason.ONE_WAY
-        else:
-            reason = FailureReason.SILENCE
+        pairs = len(self._checklist)
         self._fail(
-            reason,
-            f"{counters.checks_sent} checks to {pairs} addresses in {self._config.give_up_after:.0f} s, "
-            f"{counters.checks_received} received",
+            diagnose(self.counters, pair_count=pairs),
+            f"{self.counters.checks_sent} checks to {pairs} addresses in {self._config.give_up_after:.0f} s, "
+            f"{self.counters.checks_received} received",
         )
 
     def _fail(self, reason: FailureReason, detail: str) -> None:
@@ -381,7 +361,7 @@ class IceAgent:
     # --- checking ----------------------------------------------------------------------------------------
 
     def _has_checks_to_start(self) -> bool:
-        return self._selected is None and (
+        return self._nomination.selected is None and (
             self._checklist.has_triggered or any(pair.state is PairState.WAITING for pair in self._checklist)
         )
 
@@ -391,7 +371,7 @@ class IceAgent:
         Deviation from RFC 8445 section 6.1.4.2, which paces triggered checks too. They answer authentic
         checks one for one, so they cannot be more than the peer paced, and waiting costs a NAT's patience.
         """
-        while self._selected is None:
+        while self._nomination.selected is None:
             is_paced = not self._checklist.has_triggered
             if is_paced and not self._burst_left and now < self._next_check_at:
                 return
@@ -407,16 +387,7 @@ class IceAgent:
     def _start_check(
         self, pair: CandidatePair, now: float, *, nominates: bool, schedule: stun.RetransmissionSchedule
     ) -> None:
-        transaction_id = stun.TransactionId(self._random(12))
-        request = build_check(
-            transaction_id=transaction_id,
-            local=self._local,
-            remote=self._remote,
-            candidate=pair.local,
-            is_controlling=self.is_controlling,
-            tie_breaker=self._tie_breaker,
-            nominates=nominates,
-        )
+        transaction_id, request = self._build_check(pair, nominates=nominates)
         transaction = stun.ClientTransaction(
             transaction_id=transaction_id, request=request, schedule=schedule, now=now
         )
@@ -436,10 +407,10 @@ class IceAgent:
                 self.counters.checks_sent += 1
                 self._transmit(request, check.pair.destination, check.pair.base)
                 self._note_opened(check.pair)
-            else:
-                if self._nominating is check.pair and check.nominates:
-                    self._nominating = None
-                self._fail_pair(check.pair)
+                continue
+            if check.nominates:
+                self._nomination.is_lost(check.pair)
+            self._fail_pair(check.pair)
 
     def _note_opened(self, pair: CandidatePair) -> None:
         key = (pair.base, pair.destination)
@@ -447,21 +418,9 @@ class IceAgent:
             self._opened.add(key)
             self._events.append(CheckStarted(base=pair.base, destination=pair.destination))
 
-    @property
-    def _may_nominate(self) -> bool:
-        return self.is_controlling and self._selected is None and self._nominating is None
-
     def _nominate_if_due(self, now: float) -> None:
-        """Regular nomination (RFC 8445 section 8.1.1): the best valid pair, once no better one is awaited."""
-        if not self._may_nominate:
-            return
-        pair = self._checklist.best_valid(is_controlling=self.is_controlling)
-        if pair is None:
-            return
-        if now >= self._nominate_at or self._checklist.is_best_possible(
-            pair, is_controlling=self.is_controlling
-        ):
-            self._nominating = pair
+        pair = self._nomination.choose(self._checklist, now, is_controlling=self.is_controlling)
+        if pair is not None:
             self._start_check(pair, now, nominates=True, schedule=self._nomination_schedule(pair))
 
     def _nomination_schedule(self, pair: CandidatePair) -> stun.RetransmissionSchedule:
@@ -474,6 +433,12 @@ class IceAgent:
         pair = self._data_pair()
         if self._consent is None or pair is None or not self._consent.is_check_due(now):
             return
+        transaction_id, request = self._build_check(pair, nominates=False)
+        self._consent.sent(transaction_id, (pair.base, pair.destination), now)
+        self.counters.checks_sent += 1
+        self._transmit(request, pair.destination, pair.base)
+
+    def _build_check(self, pair: CandidatePair, *, nominates: bool) -> tuple[stun.TransactionId, bytes]:
         transaction_id = stun.TransactionId(self._random(12))
         request = build_check(
             transaction_id=transaction_id,
@@ -482,21 +447,16 @@ class IceAgent:
             candidate=pair.local,
             is_controlling=self.is_controlling,
             tie_breaker=self._tie_breaker,
-            nominates=False,
+            nominates=nominates,
         )
-        self._consent.sent(transaction_id, (pair.base, pair.destination), now)
-        self.counters.checks_sent += 1
-        self._transmit(request, pair.destination, pair.base)
+        return transaction_id, request
 
     # --- small things ------------------------------------------------------------------------------------
 
     def _data_pair(self) -> CandidatePair | None:
         if self.state is not AgentState.CONFIRMED:
             return None
-        return self._selected or self._checklist.best_valid(is_controlling=self.is_controlling)
-
-    def _priority(self, pair: CandidatePair) -> int:
-        return pair.priority(is_controlling=self.is_controlling)
+        return self._nomination.selected or self._checklist.best_valid(is_controlling=self.is_controlling)
 
     def _path_of(self, pair: CandidatePair) -> Path:
         return Path(

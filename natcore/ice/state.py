@@ -1,9 +1,11 @@
-"""Where a session's connectivity stands, and the legal moves."""
+"""Where a session's connectivity stands, the legal moves, and what failing looks like from here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+
+from natcore.ice.events import FailureReason
 
 
 class AgentState(Enum):
@@ -35,3 +37,12 @@ class IceCounters:
     responses_received: int = 0
     rejections_received: int = 0
     discarded: int = 0
+
+
+def diagnose(counters: IceCounters, *, pair_count: int) -> FailureReason:
+    """Why no pair became valid, as far as this side can tell."""
+    if pair_count == 0:
+        return FailureReason.NO_CANDIDATES
+    if counters.rejections_received:
+        return FailureReason.REJECTED
+    return FailureReason.ONE_WAY if counters.checks_received else FailureReason.SILENCE

@@ -41,7 +41,7 @@ def test_a_message_is_repeated_with_doubling_gaps_up_to_the_cap() -> None:
         assert due > now
         now = due
     gaps = [later - earlier for earlier, later in itertools.pairwise(instants)]
-    assert gaps == [0.25, 0.5, 1.0, 2.0, 2.0, 2.0, 2.0]
+    assert gaps == [0.25, 0.5, *[1.0] * 9]
     assert now == CONFIG.give_up_after
 
 
