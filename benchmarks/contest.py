@@ -26,20 +26,24 @@ from netlab.topology import PEERS, SERVER, Topology, two_nats
 
 OURS = "ours"
 
+_OURS = MappingProxyType({OURS: "early", "ours, no early data": "late"})
+"""When each of ours sends the payload."""
+
+_AIOICE = MappingProxyType(
+    {"aioice": "none", "aioice, gathered": "gathered", "aioice, exchanged": "exchanged"}
+)
+"""How each of aioice is prepared."""
+
+CONTESTANTS = (*_OURS, *_AIOICE)
+"""In the order of their turns."""
+
 _ROOT = Path(__file__).parent.parent
+
 _RELAY_PORT = 10081
 """Of the first line relay; each preparation of aioice has one of its own."""
 
 _ANSWER_MARGIN = 5.0
 """Seconds by which we outwait a program that gives up by itself."""
-
-_AIOICE = MappingProxyType(
-    {"aioice": "none", "aioice, gathered": "gathered", "aioice, exchanged": "exchanged"}
-)
-"""What each preparation of aioice is called in a report."""
-
-CONTESTANTS = (OURS, *_AIOICE)
-"""In the order of their turns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +164,10 @@ def _start_all(lab: Lab) -> dict[str, _Pair]:
     server = str(lab.topology.public_hosts[0].addresses[0])
     rendezvous = lab.start(SERVER, ["rendezvous", "--host", server])
     rendezvous.wait_for_line("listening on")
-    pairs = {OURS: _start_pair(lab, OURS, "benchmarks.peer_contestant", server)}
+    pairs = {
+        name: _start_pair(lab, f"ours-{when}", "benchmarks.peer_contestant", server, when)
+        for name, when in _OURS.items()
+    }
     for port, (name, preparation) in enumerate(_AIOICE.items(), _RELAY_PORT):
         label = f"aioice-{preparation}"
         relay = lab.start(SERVER, _module("benchmarks.line_relay", str(port)), label=f"relay-{label}")

@@ -1,7 +1,8 @@
-"""The product as a contestant: ``python -m benchmarks.peer_contestant ROLE SERVER``.
+"""The product as a contestant: ``python -m benchmarks.peer_contestant ROLE SERVER WHEN``.
 
 Each run has a node of its own on either side, hence fresh ports, and both are registered and Awake before the
-clock starts, as running programs are. The payload is early data, as that of ``peer connect --message`` is.
+clock starts, as running programs are. WHEN is ``early``, the payload travels with the first checks as that of
+``peer connect --message`` does, or ``late``, it is sent on the confirmed path, as any stack could send it.
 Its arrival is when the application reads it, which is a little later than when the datagram came.
 """
 
@@ -25,6 +26,7 @@ class PeerContestant:
 
     role: Role
     server: str
+    is_early: bool
 
     @asynccontextmanager
     async def prepared(self, run: int) -> AsyncIterator[Play]:
@@ -37,12 +39,14 @@ class PeerContestant:
             callee = f"{Role.CALLEE}-{run}"
             while node.clients.get(callee) is not Status.AWAKE:
                 await node.next_event()
-            yield lambda: _connect(node, callee)
+            yield lambda: _connect(node, callee, is_early=self.is_early)
 
 
-async def _connect(node: Node, callee: str) -> Instants:
+async def _connect(node: Node, callee: str, *, is_early: bool) -> Instants:
     started_at = time.monotonic()
-    await node.connect(callee, early_data=PAYLOAD)
+    channel = await node.connect(callee, early_data=PAYLOAD if is_early else None)
+    if not is_early:
+        channel.send(PAYLOAD)
     return {"started_at": started_at}
 
 
@@ -54,5 +58,9 @@ async def _receive(node: Node) -> Instants:
     return {"arrived_at": arrived_at, "read_at": arrived_at}
 
 
+def _main(role: Role, server: str, when: str) -> None:
+    asyncio.run(obey(PeerContestant(role=role, server=server, is_early=when == "early")))
+
+
 if __name__ == "__main__":
-    asyncio.run(obey(PeerContestant(role=Role(sys.argv[1]), server=sys.argv[2])))
+    _main(Role(sys.argv[1]), sys.argv[2], sys.argv[3])
