@@ -135,11 +135,21 @@ class PipedConsole:
 
     async def next_line(self) -> str | None:
         """The next line of standard input."""
-        try:
-            line = await self._reader.readline()
-        except ValueError:
-            return ""  # longer than the limit: the reader has dropped it
+        line = await self._read_line()
         return line.decode("utf-8", errors="replace").rstrip("\r\n") if line else None
+
+    async def _read_line(self) -> bytes:
+        """One line, cut to the limit with its rest thrown away; empty at the end of the input."""
+        kept = b""
+        while True:
+            try:
+                end = await self._reader.readuntil()
+            except asyncio.IncompleteReadError as exc:
+                end = exc.partial
+            except asyncio.LimitOverrunError as exc:
+                kept += (await self._reader.readexactly(exc.consumed))[: MAX_LINE_LENGTH - len(kept)]
+                continue
+            return (kept + end)[:MAX_LINE_LENGTH]
 
     def show(self, line: str) -> None:
         """Shows one line; a reader that has gone away is not our failure."""
