@@ -51,7 +51,7 @@ from natcore.errors import MisuseError, PeerError
 from natcore.ice import CandidateType, LocalCandidate
 from peer.channel import Channel
 from peer.driver import Driver, UdpSocket
-from peer.errors import AwakeFailed, PeerUnavailable, RegistrationFailed, ServerUnreachable
+from peer.errors import AwakeFailed, NoPath, PeerUnavailable, RegistrationFailed, ServerUnreachable
 from peer.interfaces import local_addresses
 from peer.link import ServerLink, retry_delays
 from peer.server_address import ServerAddress
@@ -246,11 +246,11 @@ class Node:
 
         Raises:
             AwakeFailed: the server saw none of our datagrams.
-            PeerError: there is no connection to the server now.
+            ServerUnreachable: there is no connection to the server now, or it was lost meanwhile.
         """
         driver = self._running()
         if not self.is_registered:
-            raise PeerError(f"no connection to the server {self.server}")
+            raise self._server_lost()
         if driver.endpoint.reflexive_address is not None:
             return driver.endpoint.reflexive_address
         waiter: asyncio.Future[ReflexiveAddress] = asyncio.get_running_loop().create_future()
@@ -279,10 +279,12 @@ class Node:
             PeerUnavailable: the server does not introduce us.
             NoPath: the server did, but no datagram finds a way.
             AwakeFailed: we cannot be observed over UDP.
-            PeerError: no connection to the server, or an earlier ``connect`` to this peer is still pending.
+            ServerUnreachable: no connection to the server, or no answer of its in time.
+            PeerError: an earlier ``connect`` to this peer is still pending.
         """
         if early_data is not None and len(early_data) > MAX_PAYLOAD_SIZE:
             raise PeerError(f"early data: got {len(early_data)} bytes, expected at most {MAX_PAYLOAD_SIZE}")
+        channel: Channel | None = None
         try:
             async with asyncio.timeout(timeout):
                 await self.awake()
@@ -293,9 +295,7 @@ class Node:
                     channel.close()
                     raise
         except TimeoutError:
-            raise PeerUnavailable(
-                peer=peer, code=FaultCode.UNKNOWN_CLIENT, reason=f"no path in {timeout:g} s"
-            ) from None
+            raise self._late(peer, timeout, channel) from None
         return channel
 
     async def accept(self) -> Channel:
@@ -304,6 +304,18 @@ class Node:
             self._changed.clear()
             await self._changed.wait()
         return self._incoming.popleft()
+
+    def _late(self, peer: str, timeout: float, channel: Channel | None) -> PeerError:
+        """Who kept ``connect`` waiting: the peer, or the server."""
+        if channel is None:
+            detail = f"it has not introduced us to {peer} in {timeout:g} s"
+            return ServerUnreachable(server=str(self.server), detail=detail)
+        return NoPath(
+            peer=peer,
+            reason="none was found in time",
+            detail=f"given up after {timeout:g} s",
+            packets_sent=channel.packets_sent,
+        )
 
     async def _introduce(self, peer: str, early_data: bytes | None) -> Channel:
         driver = self._running()
@@ -431,10 +443,12 @@ class Node:
             driver.endpoint.connection_lost(driver.now)
             driver.transmit()
             for waiter in self._awake_waiters:
-                _fail(waiter, PeerError("the connection to the server was lost"))
-            lost = ServerUnreachable(server=str(self.server), detail=self._lost_reason)
-            if _fail(self._registration, lost):
+                _fail(waiter, self._server_lost())
+            if _fail(self._registration, self._server_lost()):
                 return
+
+    def _server_lost(self) -> ServerUnreachable:
+        return ServerUnreachable(server=str(self.server), detail=self._lost_reason)
 
     def _running(self) -> Driver:
         if self._driver is None:

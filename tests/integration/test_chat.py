@@ -187,7 +187,7 @@ def test_an_outage_of_the_server_is_said_once_and_open_channels_live_on(
     anna.wait_for_line(r"From elsa \[meanwhile\]$")
     elsa.wait_for_line(r"delivered to anna \[meanwhile\]$")
     elsa.type("@chat bob who is not there")
-    elsa.wait_for_line(r"not delivered to bob \[.*\]: no connection to the server")
+    elsa.wait_for_line(r"not delivered to bob \[.*\]: cannot use the server")
     with Rendezvous(server.port) as second:
         for name, chat in (("elsa", elsa), ("anna", anna)):
             chat.wait_for_line(f"the server is back; registered as {name} again$")
