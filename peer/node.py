@@ -28,7 +28,7 @@ from typing import Self
 
 from natcore.address import IPAddress, ReflexiveAddress, TransportAddress
 from natcore.channel import MAX_PAYLOAD_SIZE
-from natcore.control.messages import FaultCode, Status
+from natcore.control.messages import Status
 from natcore.endpoint import (
     AwakeFailed as AwakeFailedEvent,
 )
