@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address
 
 from natcore.errors import DecodeError
 
@@ -31,7 +31,7 @@ class ServerAddress:
             raise DecodeError("server", got=ascii(text[:64]), expected="HOST or HOST:PORT")
         if port is None:
             return cls(host)
-        if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= 65535):
+        if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) <= 65535):
             raise DecodeError("server port", got=ascii(port[:16]), expected="1 to 65535")
         return cls(host, int(port))
 
@@ -40,12 +40,22 @@ class ServerAddress:
 
 
 def _split(text: str) -> tuple[str, str | None]:
+    """Host and port as they stand; no host where the text has none of the three forms."""
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        return host, rest[1:] if rest.startswith(":") else None
+        host, bracket, rest = text[1:].partition("]")
+        is_whole = bracket and _is_ipv6(host) and rest[:1] in ("", ":")
+        return host if is_whole else "", rest[1:] if rest else None
+    if _is_ipv6(text):
+        return text, None
+    host, colon, port = text.partition(":")
+    if ":" in port:
+        return "", None
+    return host, port if colon else None
+
+
+def _is_ipv6(text: str) -> bool:
     try:
-        ip_address(text)
+        IPv6Address(text)
     except ValueError:
-        host, colon, port = text.rpartition(":")
-        return (host, port) if colon else (text, None)
-    return text, None  # a bare IPv6 address has colons of its own
+        return False
+    return True

@@ -21,9 +21,17 @@ def server() -> Iterator[Rendezvous]:
         yield running
 
 
+async def until(node: peer.Node, clients: dict[str, Status]) -> None:
+    while dict(node.clients) != clients:
+        await node.next_event()
+
+
+BOTH_AWAKE = {"elsa": Status.AWAKE, "anna": Status.AWAKE}
+
+
 @asynccontextmanager
 async def two_nodes(server: Rendezvous) -> AsyncIterator[tuple[peer.Node, peer.Node]]:
-    """Elsa and anna, both Awake."""
+    """Elsa and anna, both Awake, and each told so of the other."""
     async with (
         asyncio.timeout(PATIENCE),
         peer.Node("elsa", server.address) as elsa,
@@ -31,6 +39,8 @@ async def two_nodes(server: Rendezvous) -> AsyncIterator[tuple[peer.Node, peer.N
     ):
         await elsa.awake()
         await anna.awake()
+        await until(elsa, BOTH_AWAKE)
+        await until(anna, BOTH_AWAKE)
         yield elsa, anna
 
 
@@ -154,6 +164,7 @@ async def test_connect_wakes_a_node_that_is_asleep(server: Rendezvous) -> None:
         assert caught.value.code is FaultCode.CLIENT_ASLEEP
         assert elsa.reflexive_address is not None
         await anna.awake()
+        await until(elsa, BOTH_AWAKE)
         await joined(elsa, anna)
 
 
@@ -182,11 +193,6 @@ async def test_the_list_of_clients_follows_what_happens(server: Rendezvous) -> N
             await anna.awake()
             await until(elsa, {"elsa": Status.ASLEEP, "anna": Status.AWAKE})
         await until(elsa, {"elsa": Status.ASLEEP})
-
-
-async def until(node: peer.Node, clients: dict[str, Status]) -> None:
-    while dict(node.clients) != clients:
-        await node.next_event()
 
 
 async def standing(node: peer.Node, *, registered: bool) -> None:
@@ -241,6 +247,7 @@ async def test_leaving_a_node_closes_its_channels_at_the_peer(server: Rendezvous
         await anna.awake()
         async with peer.Node("elsa", server.address) as elsa:
             await elsa.awake()
+            await until(elsa, BOTH_AWAKE)
             ours, theirs = await joined(elsa, anna)
         assert not ours.is_open
         await theirs.closed()
@@ -271,5 +278,5 @@ async def test_a_lost_connection_comes_back_and_channels_never_notice(
         assert await theirs.receive() == b"meanwhile"
         await standing(elsa, registered=True)
         await elsa.awake()
-        await until(anna, {"anna": Status.AWAKE, "elsa": Status.AWAKE})
+        await until(anna, BOTH_AWAKE)
         assert ours.is_open
