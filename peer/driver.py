@@ -101,15 +101,16 @@ class Driver:
         """Drains the endpoint and arms the timer; to be called after every call into the endpoint."""
         while (event := self.endpoint.next_event()) is not None:
             self._handle_event(event)
+        # Control first: what we publish shall be there when a datagram makes us Awake and others call us.
+        control = self.endpoint.data_to_send()
+        if control:
+            self._send_control(control)
         for transmit in self.endpoint.datagrams_to_send():
             logger.debug("> %s to %s", f"{len(transmit.data)} bytes", transmit.destination)
             self._trace.event(
                 self.now, "sent", length=len(transmit.data), destination=str(transmit.destination)
             )
             self._sockets[transmit.base].send(transmit)
-        control = self.endpoint.data_to_send()
-        if control:
-            self._send_control(control)
         self._arm()
 
     def close(self) -> None:

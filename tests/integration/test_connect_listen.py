@@ -274,12 +274,6 @@ def test_a_server_that_answers_rubbish_is_code_3(answer: Callable[[socket.socket
     assert_one_line(ended, 3, f"cannot use the server {address}: ")
 
 
-def test_a_server_that_says_nothing_is_code_3() -> None:
-    with impostor(lambda _connection: None) as address:
-        ended = connect("anna", own_id="elsa", server=address)
-    assert_one_line(ended, 3, "has not answered in 10 s")
-
-
 def test_a_chat_with_a_server_that_answers_rubbish_says_so_as_well() -> None:
     with (
         impostor(lambda it: it.sendall(b"220 smtp ready\r\n")) as address,

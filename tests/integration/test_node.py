@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -234,6 +235,15 @@ async def test_a_timeout_that_is_too_short_is_told_with_what_was_missing(server:
         with pytest.raises(peer.ServerUnreachable, match="has not introduced us to anna in 0 s"):
             await elsa.connect("anna", timeout=0)
         await joined(elsa, anna)
+
+
+async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("peer.node.REGISTER_TIMEOUT", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = "{}:{}".format(*silent.getsockname())
+        with pytest.raises(peer.ServerUnreachable, match="accepts the connection but has not answered"):
+            async with peer.Node("elsa", address):
+                pytest.fail("it was entered")
 
 
 async def test_a_node_that_has_not_been_entered_says_how_to(server: Rendezvous) -> None:
