@@ -26,6 +26,9 @@ _NOT_UNDERSTOOD = (ChangeRequest, ResponsePort, Padding)
 """Comprehension-required attributes of RFC 5780 that decode, but that a server with one address cannot obey.
 Who ignores CHANGE-REQUEST makes a client believe in a NAT that filters nothing; a 420 tells the truth."""
 
+_ASKS_NOTHING = ChangeRequest()
+"""With neither flag it asks for an answer from where the request went (RFC 5780 section 6.1): that is obeyed."""
+
 
 def answer_binding_request(
     request: ReceivedMessage, source: TransportAddress, *, key: bytes | None = None
@@ -68,7 +71,7 @@ def error_response(request: ReceivedMessage, code: int, reason: str, key: bytes 
 
 
 def _find_not_understood(request: ReceivedMessage) -> tuple[int, ...]:
-    undoable = tuple(kind.TYPE for kind in _NOT_UNDERSTOOD if request.get(kind) is not None)
+    undoable = tuple(kind.TYPE for kind in _NOT_UNDERSTOOD if request.get(kind) not in (None, _ASKS_NOTHING))
     return request.unknown_required + undoable
 
 

@@ -107,7 +107,16 @@ def test_unknown_optional_attributes_are_ignored() -> None:
     assert answer.message_class is MessageClass.SUCCESS_RESPONSE
 
 
-@pytest.mark.parametrize("attribute", [ChangeRequest(change_port=True), ResponsePort(4000), Padding(64)])
+def test_a_change_request_that_asks_for_no_change_is_answered() -> None:
+    answer = answer_to(received(ChangeRequest()))
+    assert answer.message_class is MessageClass.SUCCESS_RESPONSE
+    assert answer.attributes == (XorMappedAddress(SOURCE),)
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [ChangeRequest(change_ip=True), ChangeRequest(change_port=True), ResponsePort(4000), Padding(64)],
+)
 def test_what_a_server_with_one_address_cannot_obey_is_refused_not_ignored(attribute: Attribute) -> None:
     answer = answer_to(received(attribute, ROOM))
     assert answer.get(UnknownAttributes) == UnknownAttributes((attribute.TYPE,))
