@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from netlab.backend import namespace_of
 from netlab.rules import RouterFacts, RuleScript, core_rules, install_chains, nat_rules
-from netlab.tools import find_tool, for_each, in_namespace, run_tool
+from netlab.tools import for_each, run_tool, run_tool_in
 from netlab.topology import CORE, Nat, Topology
 from netlab.wiring import LAN, WAN, Wiring
 
@@ -49,8 +47,9 @@ def make_nats(lab: str, topology: Topology) -> None:
 
 def forget_mappings(lab: str, nat: Nat) -> None:
     """Flushes all that a NAT knows: its connection tracking and what its ipsets remember."""
-    run_in_node(lab, nat.name, ["conntrack", "-F"])
-    run_in_node(lab, nat.name, ["ipset", "flush"])
+    namespace = namespace_of(lab, nat.name)
+    run_tool_in(namespace, ["conntrack", "-F"])
+    run_tool_in(namespace, ["ipset", "flush"])
 
 
 def route_through_delay(lab: str, topology: Topology) -> None:
@@ -59,15 +58,5 @@ def route_through_delay(lab: str, topology: Topology) -> None:
         _apply(lab, CORE, core_rules(delayed=bool(topology.rtt), loss=topology.loss))
 
 
-def run_in_node(lab: str, node: str, argv: Sequence[str], *, text: str = "") -> str:
-    """Runs a tool of the host in a node's network, and returns what it wrote on stdout.
-
-    Raises:
-        MissingTool: it is not installed.
-        ToolFailed: it refused.
-    """
-    return run_tool(in_namespace(namespace_of(lab, node), [find_tool(argv[0]), *argv[1:]]), text=text)
-
-
 def _apply(lab: str, node: str, script: RuleScript) -> None:
-    run_in_node(lab, node, script.tool, text=script.text)
+    run_tool_in(namespace_of(lab, node), script.tool, text=script.text)

@@ -29,7 +29,7 @@ from netlab.docker_client import ENGINE_ERRORS, EngineUnreachable, connect
 from netlab.errors import LabError
 from netlab.images import ensure_image
 from netlab.namespaces import NamespaceBackend
-from netlab.tools import for_each, in_namespace, require_root, run_tool
+from netlab.tools import apply_settings, for_each, require_root, run_tool
 
 LAB_LABEL = "netlab.lab"
 """Container label: the lab's name."""
@@ -120,10 +120,7 @@ def _create_node(client: docker.DockerClient, image: str, lab: str, node: NodeSp
     except ENGINE_ERRORS as error:
         raise EngineRefused(f"start the container {namespace}", str(error)) from error
     run_tool(["ip", "netns", "attach", namespace, str(container.attrs["State"]["Pid"])])
-    # From the host: inside, /proc/sys is read-only.
-    settings = [f"{key}={value}" for key, value in node.sysctls.items()]
-    if settings:
-        run_tool(in_namespace(namespace, ["sysctl", "--quiet", "--ignore", "--write", *settings]))
+    apply_settings(namespace, node.sysctls)  # from the host: inside, /proc/sys is read-only
 
 
 def _containers(client: docker.DockerClient, label: str) -> list[Container]:

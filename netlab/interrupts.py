@@ -18,9 +18,10 @@ def interrupt_on_sigterm() -> None:
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Lets the body run to its end; an interrupt that comes meanwhile is raised afterwards.
+    """Lets the body run to its end; an interrupt that comes meanwhile is delivered afterwards.
 
-    Signals are only ever handled in the main thread, so in any other this does nothing.
+    Blocks may nest: the outermost one's end is where it arrives. Signals are only ever handled in the main
+    thread, so in any other this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -32,8 +33,8 @@ def interrupts_deferred() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if arrived:
-        raise KeyboardInterrupt
+    for late in arrived:
+        signal.raise_signal(late)
 
 
 def _raise_interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -25,7 +25,6 @@ from netlab.construction import (
     forget_mappings,
     make_nats,
     route_through_delay,
-    run_in_node,
 )
 from netlab.errors import NodeNotFound, ProcessFailed
 from netlab.instruments import PROBE_SERVERS, Capture, instrument_command, run_probe
@@ -36,7 +35,7 @@ from netlab.proof import Proof, Subject, compare
 from netlab.rules import DELAY_QUEUE
 from netlab.state import LabState, current_process, lab_name, nodes_of
 from netlab.takedown import take_down
-from netlab.tools import PACKAGES, find_tool, for_each, require_root
+from netlab.tools import PACKAGES, find_tool, for_each, require_root, run_tool_in
 from netlab.topology import CORE, Topology
 from netlab.wiring import wire
 
@@ -183,7 +182,7 @@ class Lab:
     def conntrack(self, nat: str) -> list[str]:
         """The connection tracking entries of a NAT, one line each as ``conntrack -L`` prints them."""
         self._require_node(nat)
-        return run_in_node(self.name, nat, ["conntrack", "-L"]).splitlines()
+        return run_tool_in(namespace_of(self.name, nat), ["conntrack", "-L"]).splitlines()
 
     def prove(self) -> tuple[Proof, ...]:
         """Measures every NAT, from the first host behind it, and compares; then forgets the probes' mappings.

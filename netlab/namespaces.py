@@ -10,7 +10,7 @@ from pathlib import Path
 
 from netlab.backend import NodeSpec, lab_of, namespace_of
 from netlab.errors import ToolFailed
-from netlab.tools import for_each, in_namespace, require_root, run_tool
+from netlab.tools import apply_settings, for_each, in_namespace, require_root, run_tool
 
 _NAMES = Path("/run/netns")
 """Where iproute2 keeps the names of namespaces."""
@@ -60,8 +60,7 @@ def _namespaces() -> list[str]:
 
 
 def _prepare(namespace: str, node: NodeSpec) -> None:
-    settings = [f"{name}={value}" for name, value in node.sysctls.items()]
-    run_tool(in_namespace(namespace, ["sysctl", "--quiet", "--ignore", "--write", *settings]))
+    apply_settings(namespace, node.sysctls)
     run_tool(["ip", "-n", namespace, "link", "set", "lo", "up"])
 
 

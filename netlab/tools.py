@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from netlab.errors import MissingTool, NotPermitted, ToolFailed
+from netlab.interrupts import interrupts_deferred
 
 PACKAGES = {
     "ip": "iproute2",
@@ -85,11 +86,36 @@ def in_namespace(namespace: str, argv: Sequence[str]) -> list[str]:
     return [find_tool("ip"), "netns", "exec", namespace, *argv]
 
 
+def run_tool_in(namespace: str, argv: Sequence[str], *, text: str = "") -> str:
+    """Runs a tool of the host in a network namespace, and returns what it wrote on stdout.
+
+    Raises:
+        MissingTool: it is not installed.
+        ToolFailed: it refused.
+    """
+    # With its whole path: `ip` would look for it in the PATH alone.
+    return run_tool(in_namespace(namespace, [find_tool(argv[0]), *argv[1:]]), text=text)
+
+
+def apply_settings(namespace: str, sysctls: Mapping[str, str]) -> None:
+    """Sets kernel settings in a network namespace; those that this kernel does not have are ignored.
+
+    Raises:
+        ToolFailed: the kernel refused.
+    """
+    settings = [f"{name}={value}" for name, value in sysctls.items()]
+    if settings:
+        run_tool_in(namespace, ["sysctl", "--quiet", "--ignore", "--write", *settings])
+
+
 def for_each(items: Sequence[ItemT], action: Callable[[ItemT], object]) -> None:
-    """Does ``action`` to all items at once, in threads; the first error is raised when all have ended."""
+    """Does ``action`` to all items at once, in threads; the first error is raised when all have ended.
+
+    So is an interrupt: were it raised at once, the threads would go on building while the lab is taken down.
+    """
     if not items:
         return
-    with ThreadPoolExecutor(max_workers=min(len(items), 16)) as pool:
+    with interrupts_deferred(), ThreadPoolExecutor(max_workers=min(len(items), 16)) as pool:
         pending = [pool.submit(action, item) for item in items]
     for future in pending:
         future.result()

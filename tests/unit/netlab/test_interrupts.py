@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from netlab.interrupts import interrupts_deferred
+from netlab.interrupts import interrupt_on_sigterm, interrupts_deferred
 
 
 def interrupted(number: signal.Signals, done: list[str]) -> None:
@@ -14,12 +15,35 @@ def interrupted(number: signal.Signals, done: list[str]) -> None:
         done.append("body")
 
 
+@pytest.fixture(autouse=True)
+def sigterm_interrupts() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    interrupt_on_sigterm()
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_waits_for_the_end_of_the_body(number: signal.Signals) -> None:
     done: list[str] = []
     with pytest.raises(KeyboardInterrupt):
         interrupted(number, done)
     assert done == ["body"]
+
+
+def interrupted_deep_inside(done: list[str]) -> None:
+    with interrupts_deferred():
+        with interrupts_deferred():
+            signal.raise_signal(signal.SIGINT)
+            done.append("inner body")
+        done.append("outer body")
+
+
+def test_of_nested_bodies_the_outermost_runs_to_its_end() -> None:
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_deep_inside(done)
+    assert done == ["inner body", "outer body"]
 
 
 def test_handlers_are_as_before_afterwards() -> None:

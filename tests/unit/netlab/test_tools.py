@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import threading
 
 import pytest
@@ -46,6 +48,22 @@ def test_all_items_are_done_at_once_and_the_first_error_is_raised_after_all() ->
     with pytest.raises(ValueError, match="1"):
         tools.for_each([0, 1, 2], action)
     assert sorted(done) == [0, 1, 2]
+
+
+def test_an_interrupt_waits_until_no_thread_is_at_work() -> None:
+    is_interrupted = threading.Event()
+    done = []
+
+    def action(number: int) -> None:
+        if number:
+            os.kill(os.getpid(), signal.SIGINT)
+            is_interrupted.set()
+        is_interrupted.wait(5)
+        done.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        tools.for_each([0, 1], action)
+    assert sorted(done) == [0, 1]
 
 
 def test_nothing_is_done_to_no_items() -> None:
