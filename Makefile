@@ -17,7 +17,7 @@ SET_UP := .venv/set-up.stamp
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || ! sudo -n true 2> /dev/null || echo 'sudo -n -E env PATH="$$PATH"')
 
 # Starts a Docker engine where none answers, for as long as the command after it runs.
-WITH_ENGINE := $(AS_ROOT) $(BIN)/python -m netlab.docker_engine
+WITH_ENGINE := $(AS_ROOT) $(BIN)/python -m netlab.docker.engine
 
 # tool:package, see setup/packages
 LAB_TOOLS := ip:iproute2 iptables:iptables ipset:ipset nft:nftables conntrack:conntrack sysctl:procps \

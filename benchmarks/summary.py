@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.contest import Contest, Run
 from natcore.nat import MappingBehavior
-from netlab.report import columns
+from netlab.cli.report import columns
 
 FLOOR = 1.5
 """Round trips; half to tell the server, half to tell the other side, half for its first packet."""

@@ -18,10 +18,10 @@ import click
 
 from benchmarks.contest import OURS, Contest, hold_contest
 from benchmarks.summary import FLOOR, contest_object, contest_text, floor_of, summaries
+from netlab.cli.exit_codes import ExitCode, exit_code_of
+from netlab.cli.options import Duration, Profile
 from netlab.errors import EnvironmentProblem, LabError, MissingTool
-from netlab.exit_codes import ExitCode, exit_code_of
 from netlab.interrupts import interrupt_on_sigterm
-from netlab.options import Duration, Profile
 from netlab.profiles import NatProfile, profile
 from netlab.tools import PACKAGES, find_tool, require_root
 

@@ -16,6 +16,6 @@ def backend_named(name: str) -> Backend:
     """
     if name == NamespaceBackend.name:
         return NamespaceBackend()
-    from netlab.docker_backend import DockerBackend  # needs the Docker SDK, which most labs do not
+    from netlab.docker.backend import DockerBackend  # needs the Docker SDK, which most labs do not
 
     return DockerBackend()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from netlab.capture import UDP, Packet
+from netlab.instruments.capture import UDP, Packet
 
 Endpoint = tuple[str, int]
 

@@ -27,7 +27,7 @@ from netlab.construction import (
     route_through_delay,
 )
 from netlab.errors import NodeNotFound, ProcessFailed
-from netlab.instruments import PROBE_SERVERS, Capture, instrument_command, run_probe
+from netlab.instruments.launch import PROBE_SERVERS, Capture, instrument_command, run_probe
 from netlab.interrupts import interrupts_deferred
 from netlab.namespaces import NamespaceBackend
 from netlab.process import NodeProcess

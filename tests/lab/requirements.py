@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from netlab import docker_engine
+from netlab.docker import engine as docker_engine
 from netlab.errors import LabError
 from netlab.tools import find_tool, require_root
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from netlab.demo import demonstrate
-from netlab.docker_backend import DockerBackend
+from netlab.docker.backend import DockerBackend
 from tests.lab.traces import traces_of
 
 pytestmark = [pytest.mark.lab, pytest.mark.docker]

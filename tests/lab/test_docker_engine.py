@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from netlab import docker_engine
-from netlab.docker_engine import answers, engine, socket_url
+from netlab.docker import engine as docker_engine
+from netlab.docker.engine import answers, engine, socket_url
 
 pytestmark = [pytest.mark.lab, pytest.mark.docker]
 

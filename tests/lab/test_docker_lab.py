@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from netlab.docker_backend import LAB_LABEL, DockerBackend
-from netlab.docker_client import connect
+from netlab.docker.backend import LAB_LABEL, DockerBackend
+from netlab.docker.client import connect
 from netlab.lab import Lab
 from netlab.profiles import PROFILES
 from netlab.takedown import clean
@@ -71,7 +71,7 @@ def test_a_lab_leaves_no_container_and_no_namespace() -> None:
 
 def test_what_a_killed_run_left_is_removed_by_clean() -> None:
     script = (
-        "import time; from netlab.docker_backend import DockerBackend; from netlab.lab import Lab;"
+        "import time; from netlab.docker.backend import DockerBackend; from netlab.lab import Lab;"
         "from netlab.profiles import PROFILES; from netlab.topology import two_nats;"
         "lab = Lab(two_nats(*[PROFILES['port-restricted']] * 2), backend=DockerBackend(), prove=False);"
         "lab.up(); lab.start('elsa', ['sleep', 'infinity']); print(lab.name, flush=True); time.sleep(60)"

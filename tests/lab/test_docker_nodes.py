@@ -13,8 +13,8 @@ from typing import Protocol
 import pytest
 
 from netlab.backend import LAB_PREFIX, NodeSpec, namespace_of
-from netlab.docker_backend import LAB_LABEL, NODE_LABEL, DockerBackend
-from netlab.docker_client import connect
+from netlab.docker.backend import LAB_LABEL, NODE_LABEL, DockerBackend
+from netlab.docker.client import connect
 from netlab.tools import in_namespace, run_tool
 
 pytestmark = [pytest.mark.lab, pytest.mark.docker]

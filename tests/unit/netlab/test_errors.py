@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from netlab.cli.exit_codes import ExitCode, exit_code_of
 from netlab.errors import (
     BadLabName,
     BadTopology,
@@ -17,7 +18,6 @@ from netlab.errors import (
     UnknownProfile,
     UnsupportedBehavior,
 )
-from netlab.exit_codes import ExitCode, exit_code_of
 
 CASES: list[tuple[BaseException, str, ExitCode]] = [
     (

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from netlab.capture import TCP, UDP, Packet
 from netlab.evidence import Endpoint, Recording, is_tracked, server_is_out, went_directly
+from netlab.instruments.capture import TCP, UDP, Packet
 
 ELSA, ANNA = ("203.0.113.7", 40001), ("203.0.113.33", 40002)
 SERVER = ("198.51.100.10", 10080)

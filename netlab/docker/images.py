@@ -31,7 +31,7 @@ from pathlib import Path
 import docker
 from docker.errors import BuildError, ImageNotFound
 
-from netlab.docker_client import ENGINE_ERRORS, connect
+from netlab.docker.client import ENGINE_ERRORS, connect
 from netlab.errors import EnvironmentProblem
 
 _log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ REGISTRY_TIMEOUT = 20
 BUILD_TIMEOUT = 600
 """Seconds that one step of making an image may take; 18 s (mmdebstrap) and 12 s (build) were measured."""
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 DOCKERFILE = PROJECT / "netlab" / "docker" / "Dockerfile"
 ROOMS = ("natcore", "rendezvous", "peer", "netlab")
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from netlab.options import Duration, Probability
+from netlab.cli.options import Duration, Probability
 
 
 @pytest.mark.parametrize(

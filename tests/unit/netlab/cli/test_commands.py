@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from netlab import cli, state, tools
+from netlab import state, tools
+from netlab.cli import commands
+from netlab.cli.exit_codes import ExitCode
 from netlab.errors import MissingTool, NotPermitted
-from netlab.exit_codes import ExitCode
 from netlab.profiles import profile
 from netlab.proof import Subject, compare
 
@@ -22,9 +23,9 @@ def run_main(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> tuple[int, str, str]:
     monkeypatch.setattr(sys, "argv", ["netlab", *arguments])
-    monkeypatch.setattr(cli, "interrupt_on_sigterm", lambda: None)
+    monkeypatch.setattr(commands, "interrupt_on_sigterm", lambda: None)
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        commands.main()
     out, err = capsys.readouterr()
     return int(str(ended.value.code or 0)), out, err
 
@@ -76,7 +77,7 @@ def test_a_missing_tool_is_named_with_its_package(
 
 def test_status_of_no_labs_is_an_empty_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "RUN_FOLDER", tmp_path)
-    result = CliRunner().invoke(cli.cli, ["status", "--json"])
+    result = CliRunner().invoke(commands.cli, ["status", "--json"])
     assert json.loads(result.stdout) == {"labs": []}
 
 
@@ -89,7 +90,7 @@ def test_prove_fails_when_a_claim_does(
 ) -> None:
     subject = Subject(node="nat", profile=profile("udp-blocked"), host="elsa")
     proof = compare(subject, {"udp_blocked": measured})
-    monkeypatch.setattr(cli, "prove_profiles", lambda *_: (proof,))
+    monkeypatch.setattr(commands, "prove_profiles", lambda *_: (proof,))
     assert run_main(["prove", "udp-blocked"], monkeypatch, capsys)[0] == code
     got, out, _ = run_main(["prove", "udp-blocked", "--json"], monkeypatch, capsys)
     assert (got, json.loads(out)["holds"]) == (code, measured)

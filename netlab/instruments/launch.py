@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from netlab.capture import Packet, read_packets
 from netlab.errors import ProcessFailed
+from netlab.instruments.capture import Packet, read_packets
 from netlab.process import NodeProcess
 from netlab.tools import in_namespace
 from netlab.topology import INSTRUMENT_ADDRESSES

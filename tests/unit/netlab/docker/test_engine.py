@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from netlab import docker_engine
+from netlab.docker import engine as docker_engine
 
 
 def exit_with(code: int) -> list[str]:

@@ -10,7 +10,7 @@ def test_without_an_engine_it_ends_with_one_line_and_the_code_of_a_shell_that_ca
     tmp_path: Path,
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "netlab.docker_exec", "node", "peer"],
+        [sys.executable, "-m", "netlab.docker.exec", "node", "peer"],
         env={**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/nobody.sock"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -26,7 +26,7 @@ def test_without_an_engine_it_ends_with_one_line_and_the_code_of_a_shell_that_ca
 
 def test_without_a_program_the_usage_is_shown() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "netlab.docker_exec", "node"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "netlab.docker.exec", "node"], capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 2

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import struct
 
-from netlab.delay import attribute, message, packet_numbers
+from netlab.instruments.delay import attribute, message, packet_numbers
 
 PACKET, ERROR = 0x0300, 2
 

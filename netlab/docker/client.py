@@ -15,7 +15,7 @@ from netlab.errors import EnvironmentProblem
 ENGINE_ERRORS = (DockerException, requests.RequestException)
 """What a call of the SDK raises: its own errors, and those of the HTTP library under it."""
 
-STARTER = "python -m netlab.docker_engine"
+STARTER = "python -m netlab.docker.engine"
 """What starts an engine for the length of a command."""
 
 CONNECT_TIMEOUT = 5.0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from docker.errors import DockerException, ImageNotFound
 
-from netlab import images
+from netlab.docker import images
 from netlab.errors import EnvironmentProblem
 
 PYPROJECT = """

@@ -1,12 +1,12 @@
 """Labs whose nodes are Docker containers: the same wiring and the same rules, other walls.
 
-Theory of operation. Each node is a container of the toolkit's image (:mod:`netlab.images`) with
+Theory of operation. Each node is a container of the toolkit's image (:mod:`netlab.docker.images`) with
 ``network_mode: none``: a network namespace with nothing in it but loopback, and a file system and processes
 of its own. ``ip netns attach`` gives the namespace a name, and from then on the lab wires it like any other.
 Docker's own networks are not used, because they would put the host's bridge, packet filter and connection
 tracking between the nodes, where two translated flows can clash.
 
-Programs under test start through :mod:`netlab.docker_exec`: in the container's file system, with the toolkit
+Programs under test start through :mod:`netlab.docker.exec`: in the container's file system, with the toolkit
 that the image holds at ``/opt/netlab`` and first on the PATH.
 
 Always true: whatever this makes carries the label :data:`LAB_LABEL` or the lab's name, so that another
@@ -25,9 +25,9 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 
 from netlab.backend import NodeSpec, namespace_of
-from netlab.docker_client import ENGINE_ERRORS, EngineUnreachable, connect
+from netlab.docker.client import ENGINE_ERRORS, EngineUnreachable, connect
+from netlab.docker.images import ensure_image
 from netlab.errors import LabError
-from netlab.images import ensure_image
 from netlab.namespaces import NamespaceBackend
 from netlab.tools import apply_settings, for_each, require_root, run_tool
 
@@ -77,7 +77,7 @@ class DockerBackend:
 
     def command(self, lab: str, node: str, argv: Sequence[str]) -> list[str]:
         """The argv that runs ``argv`` in the node's file system, looked up on the image's PATH."""
-        return [sys.executable, "-m", "netlab.docker_exec", namespace_of(lab, node), *argv]
+        return [sys.executable, "-m", "netlab.docker.exec", namespace_of(lab, node), *argv]
 
     def destroy_nodes(self, lab: str) -> None:
         """Removes the lab's containers with everything that runs in them, and their namespaces' names.

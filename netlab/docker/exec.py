@@ -1,4 +1,4 @@
-"""Run a program in a container and be its stand-in: ``python -m netlab.docker_exec CONTAINER PROGRAM ...``.
+"""Run a program in a container and be its stand-in: ``python -m netlab.docker.exec CONTAINER PROGRAM ...``.
 
 Theory of operation. Whoever ends the client of a plain ``docker exec`` ends the client alone: the program
 goes on in the container, where nobody waits for it any more. Here the process on the host stands for the
@@ -29,7 +29,7 @@ import docker
 from docker.errors import DockerException
 from docker.utils.socket import STDERR, frames_iter
 
-from netlab.docker_client import ENGINE_ERRORS, EngineUnreachable, connect
+from netlab.docker.client import ENGINE_ERRORS, EngineUnreachable, connect
 
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 """What the owner may send to the program; SIGKILL is the guard's business."""
@@ -149,7 +149,7 @@ def _write(descriptor: int, data: bytes) -> None:
 def main() -> int:
     """Run what the command line says and return the exit code."""
     if len(sys.argv) < 3:
-        print("usage: python -m netlab.docker_exec CONTAINER PROGRAM ARGUMENT...", file=sys.stderr)
+        print("usage: python -m netlab.docker.exec CONTAINER PROGRAM ARGUMENT...", file=sys.stderr)
         return 2
     try:
         return run(sys.argv[1], sys.argv[2:])

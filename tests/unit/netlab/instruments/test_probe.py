@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from netlab import probe, stunserver
+from netlab.instruments import probe, stunserver
 
 LOCAL = "127.0.0.1"
 REQUEST_ID = b"0123456789ab"

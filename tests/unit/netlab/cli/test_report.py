@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from netlab.cli.report import claims_text, columns, dialogue_line, lab_text, proof_table
 from netlab.demo import Demonstration
 from netlab.evidence import Claim
 from netlab.profiles import profile
 from netlab.proof import Subject, compare
-from netlab.report import claims_text, columns, dialogue_line, lab_text, proof_table
 from netlab.state import LabState, current_process, nodes_of
 from netlab.topology import two_nats
 

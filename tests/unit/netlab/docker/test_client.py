@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from netlab.docker_client import EngineUnreachable, connect
-from netlab.exit_codes import ExitCode, exit_code_of
+from netlab.cli.exit_codes import ExitCode, exit_code_of
+from netlab.docker.client import EngineUnreachable, connect
 
 
 def test_where_no_engine_is_the_error_is_one_line_that_says_where_and_what_to_try(
@@ -19,7 +19,7 @@ def test_where_no_engine_is_the_error_is_one_line_that_says_where_and_what_to_tr
 
     assert str(caught.value) == (
         f"no Docker engine answers at unix://{tmp_path}/nobody.sock (No such file or directory): "
-        "start one, or put `python -m netlab.docker_engine` before the command"
+        "start one, or put `python -m netlab.docker.engine` before the command"
     )
     assert exit_code_of(caught.value) is ExitCode.ENVIRONMENT
 

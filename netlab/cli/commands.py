@@ -16,15 +16,15 @@ import click
 
 from netlab import state
 from netlab.backends import BACKEND_NAMES, backend_named
+from netlab.cli.exit_codes import ExitCode, exit_code_of
+from netlab.cli.options import Duration, Probability, Profile
+from netlab.cli.report import claims_text, dialogue_line, lab_text, proof_table
 from netlab.demo import Demonstration, demonstrate
 from netlab.errors import LabError, NodeNotFound
-from netlab.exit_codes import ExitCode, exit_code_of
 from netlab.interrupts import interrupt_on_sigterm
 from netlab.lab import Lab
-from netlab.options import Duration, Probability, Profile
 from netlab.profiles import PROFILES, NatProfile
 from netlab.proving import prove_profiles
-from netlab.report import claims_text, dialogue_line, lab_text, proof_table
 from netlab.takedown import clean, take_down
 from netlab.tools import require_root
 from netlab.topology import CORE, two_nats

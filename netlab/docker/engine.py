@@ -1,4 +1,4 @@
-"""Run a command with a Docker engine at hand: ``python -m netlab.docker_engine COMMAND ARGUMENT...``.
+"""Run a command with a Docker engine at hand: ``python -m netlab.docker.engine COMMAND ARGUMENT...``.
 
 Theory of operation. Where an engine answers already (``DOCKER_HOST``, else the usual socket), the command
 just runs. Otherwise ``dockerd`` is started here with everything of its own in private directories, the
@@ -7,7 +7,7 @@ command that uses it has ended. ``make test``, ``make demo BACKEND=docker`` and 
 here.
 
 The engine of ours leaves the host's network alone: no bridge, no packet filter rules, no forwarding. The lab
-needs none of it, because its containers have no Docker network (see :mod:`netlab.docker_backend`). Its images
+needs none of it, because its containers have no Docker network (see :mod:`netlab.docker.backend`). Its images
 stay in :data:`DATA_ROOT`, so that the second run does not build them again.
 
 Always true: each user of the engine holds a shared lock while its command runs, and the engine is started
@@ -34,7 +34,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
-from netlab.docker_client import EngineUnreachable, connect
+from netlab.docker.client import EngineUnreachable, connect
 from netlab.interrupts import interrupt_on_sigterm, interrupts_deferred
 
 RUN_DIRECTORY = Path("/run/netlab-engine")
@@ -225,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command given as arguments with an engine at hand, and return its exit code."""
     command = list(sys.argv[1:] if arguments is None else arguments)
     if not command:
-        print("usage: python -m netlab.docker_engine COMMAND ARGUMENT...", file=sys.stderr)
+        print("usage: python -m netlab.docker.engine COMMAND ARGUMENT...", file=sys.stderr)
         return 2
     interrupt_on_sigterm()
     try:

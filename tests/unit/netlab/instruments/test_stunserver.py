@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from netlab import probe, stunserver
+from netlab.instruments import probe, stunserver
 
 REQUEST_ID = b"0123456789ab"
 

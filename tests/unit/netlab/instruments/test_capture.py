@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from netlab.capture import TCP, UDP, Packet, read_packets
+from netlab.instruments.capture import TCP, UDP, Packet, read_packets
 
 FILE_HEADER = struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
 ONE, OTHER = "203.0.113.7", "203.0.113.33"

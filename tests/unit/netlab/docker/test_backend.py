@@ -3,7 +3,7 @@ from __future__ import annotations
 import sys
 
 from netlab.backend import Backend
-from netlab.docker_backend import DockerBackend, EngineRefused
+from netlab.docker.backend import DockerBackend, EngineRefused
 
 
 def test_it_is_a_backend() -> None:
@@ -15,7 +15,7 @@ def test_it_is_a_backend() -> None:
 def test_a_program_in_a_node_runs_through_its_stand_in() -> None:
     argv = DockerBackend().command("nl-1", "elsa", ["peer", "chat", "--id", "elsa"])
 
-    assert argv[:4] == [sys.executable, "-m", "netlab.docker_exec", "nl-1.elsa"]
+    assert argv[:4] == [sys.executable, "-m", "netlab.docker.exec", "nl-1.elsa"]
     assert argv[4:] == ["peer", "chat", "--id", "elsa"]
 
 
