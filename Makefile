@@ -6,6 +6,9 @@ MAKEFLAGS += --no-print-directory
 
 # Where `make demo` puts its nodes: namespaces or docker.
 BACKEND ?= namespaces
+ifeq ($(filter $(BACKEND),namespaces docker),)
+$(error BACKEND: got '$(BACKEND)', expected namespaces or docker)
+endif
 
 # Further arguments for pytest: make test ARGS='-k chat -x'
 ARGS ?=

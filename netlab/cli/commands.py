@@ -39,8 +39,23 @@ _backend_option = click.option(
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+_EPILOG = f"""\b
+Profiles:
+  {"  ".join(PROFILES)}
+
+\b
+Exit codes (exec has its program's):
+  0    done, and every claim held
+  1    a lab, a proof or a claim failed
+  2    the command line or a name in it is wrong
+  3    the machine lacks something: root, a tool, a Docker engine
+  130  interrupted, and cleaned up
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
 @click.option("--debug", is_flag=True, help="Show a traceback on errors.")
+@click.version_option(package_name="nat-traversal-toolkit")
 def cli(debug: bool) -> None:
     """Real NATs on one machine, each measured before it is trusted."""
 
@@ -52,7 +67,7 @@ def cli(debug: bool) -> None:
     type=Profile(),
     default=("port-restricted", "port-restricted"),
     metavar="A B",
-    help="Elsa's NAT and anna's.  [default: port-restricted, both]",
+    help="Elsa's NAT and anna's, see netlab --help.  [default: port-restricted, both]",
 )
 @_backend_option
 @click.option("--rtt", type=Duration(), default=0.0, help="Round trip over the core, like 40ms.")
@@ -96,9 +111,12 @@ def down(name: str | None) -> None:
 @cli.command("exec", context_settings={"ignore_unknown_options": True})
 @click.option("--lab", "name", help="Which lab, where there are several.")
 @click.argument("node")
-@click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument("argv", metavar="PROGRAM...", nargs=-1, required=True, type=click.UNPROCESSED)
 def execute(name: str | None, node: str, argv: tuple[str, ...]) -> None:
-    """Run a program in a node: netlab exec elsa -- ping -c 1 198.51.100.10."""
+    """Run a program in a node.
+
+    For example: netlab exec elsa -- ping -c 1 198.51.100.10
+    """
     require_root()
     lab = state.find_lab(name)
     known = (CORE, *(known.name for known in lab.nodes))
@@ -126,7 +144,10 @@ def status(as_json: bool) -> None:
 @cli.command("clean")
 @click.option("--force", is_flag=True, help="Also labs that a living process holds.")
 def clean_up(force: bool) -> None:
-    """Remove every lab that no living process holds, whatever killed its owner."""
+    """Remove every lab that no living process holds.
+
+    Those are the labs of `netlab up`, and whatever a killed run has left.
+    """
     require_root()
     removed, spared = clean(force=force)
     for name in removed:
@@ -136,11 +157,14 @@ def clean_up(force: bool) -> None:
 
 
 @cli.command()
-@click.argument("profiles", nargs=-1, type=Profile())
+@click.argument("profiles", metavar="[PROFILE]...", nargs=-1, type=Profile())
 @_backend_option
 @_json_option
 def prove(profiles: Sequence[NatProfile], backend: str, as_json: bool) -> None:
-    """Measure NAT profiles, all of them by default, and compare with what they claim."""
+    """Measure NAT profiles, all by default.
+
+    Each is shown as it was claimed and as it was measured; any difference is a failure.
+    """
     wanted = tuple(dict.fromkeys(profiles)) or tuple(PROFILES.values())
     proofs = prove_profiles(wanted, backend_named(backend))
     holds = all(proof.holds for proof in proofs)
@@ -162,7 +186,10 @@ def prove(profiles: Sequence[NatProfile], backend: str, as_json: bool) -> None:
     help="Keep the programs' output and the captures in this folder.",
 )
 def demo(backend: str, as_json: bool, keep: bool, artefacts: Path | None) -> None:
-    """Let elsa and anna chat through two NATs, and show that the server had no part in it."""
+    """Let elsa and anna chat through two NATs.
+
+    Then show from both NATs and from the server that the text went directly.
+    """
 
     def tell(who: str, text: str) -> None:
         click.echo(dialogue_line(who, text), err=as_json)

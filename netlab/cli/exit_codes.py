@@ -10,13 +10,13 @@ from netlab.errors import EnvironmentProblem, UsageProblem
 class ExitCode(IntEnum):
     """The exit codes.
 
-    ====  ==================================================
+    ====  =====================================================
     0     done, and every claim held
     1     a lab, a proof or a claim failed
     2     the command line or a name in it is wrong
-    3     the machine lacks something: root or a tool
+    3     the machine lacks something: root, a tool, an engine
     130   interrupted, and cleaned up
-    ====  ==================================================
+    ====  =====================================================
     """
 
     OK = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 
 import docker
 import requests
@@ -15,8 +16,8 @@ from netlab.errors import EnvironmentProblem
 ENGINE_ERRORS = (DockerException, requests.RequestException)
 """What a call of the SDK raises: its own errors, and those of the HTTP library under it."""
 
-STARTER = "python -m netlab.docker.engine"
-"""What starts an engine for the length of a command."""
+ENGINE_SHELL = f"{sys.executable} -m netlab.docker.engine bash"
+"""Opens a shell with an engine that lives as long as it does: labs that are left up need one."""
 
 CONNECT_TIMEOUT = 5.0
 """Seconds until a socket on this machine must have accepted us."""
@@ -42,7 +43,7 @@ class EngineUnreachable(EnvironmentProblem):
         if "permission denied" in self.reason.lower():
             return f"not permitted to use the Docker engine at {self.url}: try sudo, or join the group docker"
         problem = f"no Docker engine answers at {self.url} ({self.reason})"
-        return f"{problem}: start one, or put `{STARTER}` before the command"
+        return f"{problem}: start one, or work in the shell that `{ENGINE_SHELL}` opens"
 
 
 def connect(url: str | None = None, *, timeout: int | None = REQUEST_TIMEOUT) -> docker.DockerClient:

@@ -146,6 +146,7 @@ def _has_image(client: docker.DockerClient, tag: str) -> bool:
 
 def _build(client: docker.DockerClient, tag: str) -> None:
     base = _ensure_base(client)
+    _log.warning("netlab: building the image of the nodes; about 10 s, once for each version of the toolkit")
     with tempfile.TemporaryDirectory(prefix="netlab-wheels-") as wheels:
         _download_wheels(Path(wheels))
         context = build_context(PROJECT, Path(wheels))

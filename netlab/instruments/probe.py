@@ -213,10 +213,8 @@ def measure(addresses: Sequence[str]) -> dict[str, object]:
         "early_inbound": name_early_inbound(early) if allocation == "preserving" else None,
         "unopened_port_reachable": any(came_through for came_through, _, _ in early),
         "evidence": {
-            "mapping": [
-                f"{port} -> {', '.join(f'{ip}:{seen}' for ip, seen in seen)}" for port, seen in trials
-            ],
-            "early_inbound": [f"{port} -> {mapped[0]}:{mapped[1]}" for _, mapped, port in early],
+            "mapping": [describe(port, seen) for port, seen in trials],
+            "early_inbound": [describe(port, [mapped]) for _, mapped, port in early],
         },
     }
 

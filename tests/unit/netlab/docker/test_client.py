@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def test_where_no_engine_is_the_error_is_one_line_that_says_where_and_what_to_tr
 
     assert str(caught.value) == (
         f"no Docker engine answers at unix://{tmp_path}/nobody.sock (No such file or directory): "
-        "start one, or put `python -m netlab.docker.engine` before the command"
+        f"start one, or work in the shell that `{sys.executable} -m netlab.docker.engine bash` opens"
     )
     assert exit_code_of(caught.value) is ExitCode.ENVIRONMENT
 
