@@ -22,13 +22,15 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || ! sudo -n true 2> /dev/null || echo 's
 # Starts a Docker engine where none answers, for as long as the command after it runs.
 WITH_ENGINE := $(AS_ROOT) $(BIN)/python -m netlab.docker.engine
 
-# tool:package, see setup/packages
+# tool:package[:service], see setup/packages
 LAB_TOOLS := ip:iproute2 iptables:iptables ipset:ipset nft:nftables conntrack:conntrack sysctl:procps \
     ping:iputils-ping tcpdump:tcpdump
 DOCKER_TOOLS := dockerd:docker.io mmdebstrap:mmdebstrap \
     /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
+# Other people's STUN clients; of coturn we want these two and not its server.
+STUN_CLIENTS := turnutils_stunclient:coturn:coturn.service
 
-.PHONY: help demo demo-namespaces demo-docker test lab lint types bench clean lab-tools docker-tools
+.PHONY: help demo demo-namespaces demo-docker test lab lint types bench clean lab-tools docker-tools stun-clients
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 14
@@ -41,7 +43,7 @@ demo-namespaces: $(SET_UP) lab-tools
 demo-docker: $(SET_UP) lab-tools docker-tools
 	@$(WITH_ENGINE) $(BIN)/netlab demo --backend docker
 
-test: $(SET_UP) lab-tools docker-tools ## every test, with labs in namespaces and in Docker (ARGS=... for pytest)
+test: $(SET_UP) lab-tools docker-tools stun-clients ## every test, with labs in namespaces and in Docker (ARGS=... for pytest)
 	@$(WITH_ENGINE) $(BIN)/python -m pytest $(ARGS)
 
 lab: $(SET_UP) lab-tools docker-tools ## only the tests that run in labs (ARGS=... for pytest)
@@ -73,3 +75,6 @@ lab-tools:
 
 docker-tools:
 	@setup/packages $(DOCKER_TOOLS)
+
+stun-clients:
+	@setup/packages $(STUN_CLIENTS)

@@ -1,0 +1,81 @@
+"""STUN clients that others wrote ask our server, and learn what any STUN server would tell them.
+
+coturn's two are Debian packages that ``make test`` installs; aioice comes with our development tools.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+
+import aioice
+import aioice.ice
+import pytest
+
+from tests.integration.processes import PATIENCE, Rendezvous
+from tests.lab.requirements import everything_is_required
+
+REFLEXIVE_ADDRESS = r"UDP reflexive addr: (\S+)"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Rendezvous]:
+    with Rendezvous() as running:
+        yield running
+
+
+def run(tool: str, *arguments: str) -> str:
+    """What the tool prints; without the tool the test ends here, by the same rule as the labs' tests."""
+    path = shutil.which(tool)
+    if path is None:
+        missing = f"{tool} is not installed: `make test` installs it"
+        if everything_is_required():
+            pytest.fail(missing, pytrace=False)
+        pytest.skip(missing)
+    done = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done
+    return done.stdout + done.stderr
+
+
+def free_port() -> int:
+    """A port that nobody has now; turnutils_natdiscovery cannot say which one it was given."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", 0))
+        port: int = udp.getsockname()[1]
+        return port
+
+
+def test_coturns_client_sees_an_address_of_its_own(server: Rendezvous) -> None:
+    printed = run("turnutils_stunclient", "-p", str(server.port), "127.0.0.1")
+    addresses = re.findall(REFLEXIVE_ADDRESS, printed)
+    assert addresses, printed
+    assert all(re.fullmatch(r"127\.0\.0\.1:\d+", address) for address in addresses)
+
+
+@pytest.mark.parametrize("discovery", ["-m", "-f", "-H"], ids=["mapping", "filtering", "hairpinning"])
+def test_coturns_discovery_learns_the_address_and_no_behavior_that_one_address_cannot_show(
+    server: Rendezvous, discovery: str
+) -> None:
+    own = ("-L", "127.0.0.1", "-l", str(free_port()))
+    printed = run("turnutils_natdiscovery", discovery, *own, "-p", str(server.port), "127.0.0.1")
+    assert set(re.findall(REFLEXIVE_ADDRESS, printed)) == {f"127.0.0.1:{own[3]}"}, printed
+    assert "Mapping!" not in printed
+    assert "Filtering!" not in printed
+
+
+async def test_aioice_gathers_its_server_reflexive_candidate(
+    server: Rendezvous, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
+    connection = aioice.Connection(ice_controlling=True, stun_server=("127.0.0.1", server.port))
+    try:
+        await connection.gather_candidates()
+        found = {
+            candidate.type: (candidate.host, candidate.port) for candidate in connection.local_candidates
+        }
+    finally:
+        await connection.close()
+    assert found["srflx"] == found["host"]
