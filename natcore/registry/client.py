@@ -78,6 +78,7 @@ class Connection:
     Attributes:
         id: the shell's name for it.
         endpoints: the server's UDP endpoints to tell the client.
+        lines: how many more it may send now.
         stream: decodes what arrives.
         malformed_lines: how many came.
         client: who registered, or None.
@@ -85,6 +86,7 @@ class Connection:
 
     id: ConnectionId
     endpoints: tuple[str, ...]
+    lines: TokenBucket
     stream: ControlStream[ClientMessage] = field(default_factory=client_stream)
     malformed_lines: int = 0
     client: Client | None = None

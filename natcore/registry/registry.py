@@ -118,7 +118,8 @@ class Registry:
         self.counters.connections += 1
         if len(self._unregistered) >= self._config.max_unregistered:
             self._give_way()
-        self._connections[connection] = Connection(id=connection, endpoints=endpoints)
+        lines = TokenBucket(rate=self._config.line_rate, burst=self._config.line_burst, now=now)
+        self._connections[connection] = Connection(id=connection, endpoints=endpoints, lines=lines)
         self._unregistered.restart(connection, now)
         if self._is_draining:
             self._drop(self._connections[connection], "the server is shutting down")
@@ -127,6 +128,11 @@ class Registry:
         """Takes bytes of a connection as they came; those of a forgotten connection are ignored."""
         held = self._connections.get(connection)
         if held is None:
+            return
+        if not held.lines.take(now, data.count(b"\n")):  # counted before any of them costs more than that
+            self._now = now
+            self._drop(held, "too many lines at once")
+            self._announce()
             return
         held.stream.receive_data(data)
         while connection in self._connections and (message := held.stream.next_message()) is not None:
@@ -282,7 +288,8 @@ class Registry:
 
     def _registration_fault(self, message: Register, holder: Client | None) -> Fault | None:
         if message.version != VERSION:
-            reason = f"got version {message.version}, expected {VERSION}"
+            got = str(message.version)[:20]  # it may have thousands of digits, a reason 512 characters
+            reason = f"got version {got}, expected {VERSION}"
             return Fault(code=FaultCode.UNSUPPORTED_VERSION, reason=reason)
         if not _is_client_id(message.id):
             reason = "an id is 1 to 32 of letters, digits, '_', '.' and '-'"

@@ -12,15 +12,16 @@ class TokenBucket:
         self._tokens = float(burst)
         self._counted_at = now
 
-    def take(self, now: float) -> bool:
-        """Takes one token; False, and nothing taken, if there is none.
+    def take(self, now: float, count: int = 1) -> bool:
+        """Takes tokens; False, and nothing taken, if there are not so many.
 
         Args:
             now: seconds; ``rate`` tokens a second have come since the last call.
+            count: how many.
         """
         self._tokens = min(self._burst, self._tokens + (now - self._counted_at) * self._rate)
         self._counted_at = now
-        if self._tokens < 1:
+        if self._tokens < count:
             return False
-        self._tokens -= 1
+        self._tokens -= count
         return True

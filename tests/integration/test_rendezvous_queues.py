@@ -3,8 +3,12 @@ from __future__ import annotations
 import asyncio
 import json
 
+from natcore.registry import RegistryConfig
 from rendezvous.config import ServerConfig
 from rendezvous.server import Server
+
+TALKATIVE = RegistryConfig(line_rate=1e9, line_burst=10**9)
+"""So that a client can ask for more than it reads: by default its lines run out first."""
 
 REGISTER = b'{"type":"register","id":"%s","version":1}\n'
 
@@ -17,7 +21,9 @@ async def until_reported(reports: asyncio.Queue[str], line: str) -> None:
 
 async def test_a_client_that_does_not_read_is_dropped_with_a_reason() -> None:
     reports: asyncio.Queue[str] = asyncio.Queue()
-    config = ServerConfig(host="127.0.0.1", port=0, max_queue_size=4096, queue_patience=0.05)
+    config = ServerConfig(
+        host="127.0.0.1", port=0, max_queue_size=4096, queue_patience=0.05, registry=TALKATIVE
+    )
     async with Server(config, reports.put_nowait) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.address.port)
         writer.write(REGISTER % b"elsa")
@@ -42,7 +48,9 @@ async def test_a_client_that_does_not_read_is_dropped_with_a_reason() -> None:
 
 async def test_a_slow_reader_within_its_patience_loses_nothing() -> None:
     reports: asyncio.Queue[str] = asyncio.Queue()
-    config = ServerConfig(host="127.0.0.1", port=0, max_queue_size=4096, queue_patience=20)
+    config = ServerConfig(
+        host="127.0.0.1", port=0, max_queue_size=4096, queue_patience=20, registry=TALKATIVE
+    )
     count = 200_000
     async with Server(config, reports.put_nowait) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.address.port, limit=1024)

@@ -127,6 +127,32 @@ def test_eight_malformed_lines_are_forgiven_and_the_ninth_ends_it() -> None:
     assert talk.heard(elsa, Pong) == []
 
 
+def test_lines_are_bounded_at_once_and_in_the_long_run_and_blank_ones_count() -> None:
+    talk = Conversation(RegistryConfig(line_rate=10, line_burst=5))
+    elsa = talk.register("elsa")
+    talk.send_bytes(elsa, b'{"type":"ping"}\n' * 3 + b"\n")
+    assert len(talk.heard(elsa, Pong)) == 3
+    for _ in range(30):
+        talk.advance(0.1)
+        talk.send_bytes(elsa, b'{"type":"ping"}\n')
+    assert len(talk.heard(elsa, Pong)) == 33
+    assert elsa not in talk.closed
+    talk.send_bytes(elsa, b'{"type":"ping"}\n' * 6)
+    assert talk.closed[elsa] == "too many lines at once"
+    assert talk.last(elsa, Goodbye).reason == "too many lines at once"
+    assert talk.reports[-1] == "elsa is disconnected"
+    assert len(talk.heard(elsa, Pong)) == 33, "what is over the limit is not looked at"
+
+
+def test_the_bound_on_lines_is_for_connections_that_never_register_too() -> None:
+    talk = Conversation()
+    vandal = talk.open()
+    talk.send_bytes(vandal, b"\n" * 257)
+    assert talk.closed[vandal] == "too many lines at once"
+    talk.send_bytes(talk.open(), b"\n" * 256)
+    assert list(talk.closed) == [vandal]
+
+
 def test_a_mebibyte_without_a_newline_ends_the_connection_at_16_kib() -> None:
     talk = Conversation()
     elsa = talk.register("elsa")
