@@ -14,6 +14,7 @@ from natcore.endpoint.events import (
     SessionEventOccurred,
     SessionStarted,
 )
+from natcore.endpoint.sessions import SessionLimits
 
 __all__ = [
     "AwakeConfig",
@@ -30,5 +31,6 @@ __all__ = [
     "RegistrationRefused",
     "ServerLeaving",
     "SessionEventOccurred",
+    "SessionLimits",
     "SessionStarted",
 ]

@@ -32,8 +32,6 @@ from natcore.channel import (
     PeerSession,
     SessionConfig,
     SessionEnded,
-    session_field,
-    session_field_of,
 )
 from natcore.control.messages import (
     MAX_CANDIDATES,
@@ -69,6 +67,7 @@ from natcore.endpoint.events import (
     SessionStarted,
 )
 from natcore.endpoint.registration import Registration
+from natcore.endpoint.sessions import SessionLimits, Sessions
 from natcore.errors import DecodeError, MisuseError
 from natcore.ice import Candidate, Credentials, LocalCandidate
 from natcore.ice.credentials import MAX_UFRAG_LENGTH
@@ -79,13 +78,13 @@ class EndpointConfig:
     """Of the parts, and their bounds.
 
     Attributes:
-        max_sessions: at a time; an introduction beyond is not followed, and the peer's checks fail.
+        limits: of sessions; an introduction beyond is not followed, and the peer's checks fail.
         max_pending: introductions asked for and not answered yet.
     """
 
     awake: AwakeConfig = field(default_factory=AwakeConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
-    max_sessions: int = 256
+    limits: SessionLimits = field(default_factory=SessionLimits)
     max_pending: int = 64
 
 
@@ -124,9 +123,7 @@ class ClientEndpoint:
         self._wants_to_be_awake = False
         self._awake: AwakeAgent | None = None
         self._pending: dict[str, bytes | None] = {}
-        self._sessions: dict[str, PeerSession] = {}
-        self._by_ufrag: dict[str, PeerSession] = {}
-        self._by_field: dict[bytes, PeerSession] = {}
+        self._sessions = Sessions(config.limits)
         self._transmits: list[Transmit] = []
         self._events: deque[EndpointEvent] = deque()
 
@@ -165,7 +162,7 @@ class ClientEndpoint:
     @property
     def sessions(self) -> tuple[PeerSession, ...]:
         """All sessions that have not ended."""
-        return tuple(self._sessions.values())
+        return self._sessions.all
 
     def wake(self, now: float) -> None:
         """Publishes our candidates and lets the server observe us, now and after every reconnection."""
@@ -229,7 +226,7 @@ class ClientEndpoint:
             self._awake.receive_datagram(data, source, base, now)
             self._collect_awake()
             return
-        session = self._session_of(data)
+        session = self._sessions.of_datagram(data)
         if session is None:
             self.discarded += 1
             return
@@ -261,7 +258,7 @@ class ClientEndpoint:
         instants = [self.registration.get_timer()]
         if self._awake is not None:
             instants.append(self._awake.get_timer())
-        instants += [session.get_timer() for session in self._sessions.values()]
+        instants += [session.get_timer() for session in self.sessions]
         return min((instant for instant in instants if instant is not None), default=None)
 
     # --- messages of the server's ------------------------------------------------------------------------
@@ -306,7 +303,7 @@ class ClientEndpoint:
 
     def _receive_introduction(self, message: Introduction, now: float) -> None:
         was_asked = message.controlling and message.peer in self._pending
-        obstacle = self._obstacle_to(message)
+        obstacle = self._obstacle_to(message, was_asked=was_asked)
         if obstacle is not None:
             self.discarded += 1
             if was_asked:
@@ -323,19 +320,19 @@ class ClientEndpoint:
             config=self._config.session,
             random=self._random,
         )
-        self._sessions[session.name] = session
-        self._by_ufrag[session.local_ufrag] = session
-        self._by_field[session_field(session.name)] = session
+        self._sessions.add(session, was_asked=was_asked)
         number = session.start(_remote_candidates(message.candidates), now, early_data=early_data)
         self._events.append(SessionStarted(session=session, was_asked=was_asked, early_number=number))
         self._collect(session)
 
-    def _obstacle_to(self, message: Introduction) -> tuple[FaultCode, str] | None:
+    def _obstacle_to(self, message: Introduction, *, was_asked: bool) -> tuple[FaultCode, str] | None:
         """Why an introduction cannot be followed, or None."""
-        if len(self._sessions) >= self._config.max_sessions:
-            return FaultCode.TOO_FAST, f"{len(self._sessions)} sessions are open already"
+        if self._sessions.is_full:
+            return FaultCode.TOO_FAST, f"{len(self.sessions)} sessions are open already"
+        if not was_asked and self._sessions.is_crowded_by(message.peer):
+            return FaultCode.TOO_FAST, "too many introductions that we did not ask for"
         longest = len(message.session) + max(len(message.ufrag), len(self._credentials.ufrag))
-        if longest > MAX_UFRAG_LENGTH or message.session in self._sessions:
+        if longest > MAX_UFRAG_LENGTH or self._sessions.is_taken(message.session):
             return FaultCode.BAD_MESSAGE, "the server's introduction makes no sense"
         return None
 
@@ -400,20 +397,6 @@ class ClientEndpoint:
                 if server.port and own.base.ip.version == server.ip.version:
                     yield own.base, server
 
-    def _session_of(self, data: bytes) -> PeerSession | None:
-        if not stun.is_stun(data):
-            name = session_field_of(data)
-            return None if name is None else self._by_field.get(name)
-        try:
-            message = stun.Message.decode(data)
-        except DecodeError:
-            return None
-        if message.message_class is stun.MessageClass.REQUEST:
-            username = message.get(stun.Username)
-            return None if username is None else self._by_ufrag.get(username.value.partition(":")[0])
-        awaiting = (own for own in self._sessions.values() if own.ice.is_awaiting(message.transaction_id))
-        return next(awaiting, None)
-
     def _collect_awake(self) -> None:
         if self._awake is None:
             return
@@ -428,12 +411,7 @@ class ClientEndpoint:
         while (event := session.next_event()) is not None:
             self._events.append(SessionEventOccurred(session=session, event=event))
             if isinstance(event, SessionEnded):
-                self._forget(session)
-
-    def _forget(self, session: PeerSession) -> None:
-        del self._sessions[session.name]
-        del self._by_ufrag[session.local_ufrag]
-        del self._by_field[session_field(session.name)]
+                self._sessions.remove(session)
 
 
 def _remote_candidates(wire: Iterable[WireCandidate]) -> list[Candidate]:

@@ -28,7 +28,7 @@ from natcore.control.messages import (
     WireCandidate,
     encode,
 )
-from natcore.endpoint import ClientEndpoint, EndpointConfig, RegistrationConfirmed
+from natcore.endpoint import ClientEndpoint, EndpointConfig, RegistrationConfirmed, SessionLimits
 from tests.sim.nats import FULL_CONE
 from tests.sim.pair import SERVER, EndpointPair, local_host, make_sites, seeded
 
@@ -178,7 +178,7 @@ def test_any_words_of_the_server_are_survived(chunks: list[bytes]) -> None:
     endpoint = ClientEndpoint(
         client_id="elsa",
         host_candidates=[local_host(BASE)],
-        config=EndpointConfig(max_sessions=4),
+        config=EndpointConfig(limits=SessionLimits(in_all=4)),
         random=seeded(1),
     )
     endpoint.wake(0.0)

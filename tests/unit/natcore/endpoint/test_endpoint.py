@@ -13,7 +13,13 @@ from natcore.control.messages import (
     FaultCode,
     WireCandidate,
 )
-from natcore.endpoint import ConnectFailed, EndpointConfig, SessionEventOccurred, SessionStarted
+from natcore.endpoint import (
+    ConnectFailed,
+    EndpointConfig,
+    SessionEventOccurred,
+    SessionLimits,
+    SessionStarted,
+)
 from natcore.errors import MisuseError
 from natcore.ice import Credentials
 from natcore.stun import is_stun
@@ -178,7 +184,7 @@ def test_an_introduction_that_is_said_twice_counts_once() -> None:
 
 
 def test_sessions_are_bounded_and_whoever_asked_is_told() -> None:
-    server = registered(EndpointConfig(max_sessions=2))
+    server = registered(EndpointConfig(limits=SessionLimits(in_all=2)))
     for index in range(2):
         server.introduce(session=f"session{index}", controlling=False)
     server.events()
@@ -264,10 +270,8 @@ def test_the_name_of_an_ended_session_leaves_nothing_behind() -> None:
     for index in range(50):
         server.introduce(session=f"session{index}")
         server.endpoint.close_session(server.endpoint.sessions[0])
-    own = server.endpoint
-    assert not own._sessions
-    assert not own._by_ufrag
-    assert not own._by_field
+    own = server.endpoint._sessions
+    assert not any((own._by_name, own._by_ufrag, own._by_field, own._unasked))
 
 
 def test_the_endpoint_s_timer_is_the_earliest_of_all() -> None:
