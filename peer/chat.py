@@ -22,6 +22,7 @@ from natcore.errors import PeerError
 from peer.channel import Channel
 from peer.console import Console
 from peer.conversation import Conversation, Outcome
+from peer.errors import AwakeFailed
 from peer.node import Node, NodeEvent, ServerBack, ServerLost, ServerRefuses
 from peer.text import decoded, printable
 
@@ -121,11 +122,11 @@ class Chat:
 
     async def _awake(self, _rest: str) -> None:
         try:
-            address = await self._node.awake()
+            self._show_address(await self._node.awake())
+        except AwakeFailed:
+            pass  # the event of it has been told
         except PeerError as exc:
             self._show(str(exc))
-        else:
-            self._show_address(address)
 
     async def _show_list(self, _rest: str) -> None:
         clients = dict(self._node.clients)
@@ -170,7 +171,9 @@ class Chat:
 
     def _report(self, conversation: Conversation, outcome: Outcome) -> None:
         peer, text = printable(conversation.peer), printable(outcome.text)
-        if outcome.failure is not None:
+        if not outcome.is_final:
+            self._show(f"still waiting for {peer} to confirm [{text}]")
+        elif outcome.failure is not None:
             self._show(f"not delivered to {peer} [{text}]: {printable(outcome.failure)}")
         else:
             self._show(f"delivered to {peer} [{text}]")

@@ -11,6 +11,9 @@ from peer.channel import Channel, Delivery
 from peer.errors import ChannelClosed
 from peer.node import Node
 
+REMINDER_DELAY = 3.0
+"""Seconds without an outcome after which a line is said to be on its way still."""
+
 MAX_QUEUED = 100
 """Lines that wait for one peer; one more is refused to the face of who types it."""
 
@@ -22,10 +25,12 @@ class Outcome:
     Attributes:
         text: the line.
         failure: why it is undelivered, or None.
+        is_final: False where the line is on its way still and has been for a while.
     """
 
     text: str
     failure: str | None
+    is_final: bool = True
 
 
 class Conversation:
@@ -81,11 +86,18 @@ class Conversation:
     async def run(self, opened: Callable[[Channel], None]) -> None:
         """Sends what is queued, for ever; ``opened`` hears of each channel that this side opens."""
         while True:
-            self._under_way = await self._queue.get()
-            failure = await self._deliver(self._under_way, opened)
-            self._report(self, Outcome(self._under_way, failure))
+            text = self._under_way = await self._queue.get()
+            reminder = asyncio.get_running_loop().call_later(REMINDER_DELAY, self._remind, text)
+            try:
+                failure = await self._deliver(text, opened)
+            finally:
+                reminder.cancel()
+            self._report(self, Outcome(text, failure))
             self._under_way = None
             self._queue.task_done()
+
+    def _remind(self, text: str) -> None:
+        self._report(self, Outcome(text, None, is_final=False))
 
     async def _deliver(self, text: str, opened: Callable[[Channel], None]) -> str | None:
         try:

@@ -10,57 +10,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from natcore.address import IPAddress, TransportAddress
-from natcore.agent import Transmit
+from natcore.address import TransportAddress
 from natcore.endpoint import ClientEndpoint, EndpointEvent
+from peer.sockets import UdpSocket
 from peer.trace import Trace
 
 logger = logging.getLogger(__name__)
-
-
-class UdpSocket(asyncio.DatagramProtocol):
-    """One UDP socket, bound to one address.
-
-    Attributes:
-        base: the local address, once it is open.
-    """
-
-    def __init__(self) -> None:
-        self.base: TransportAddress | None = None
-        self.receiver: Callable[[bytes, TransportAddress, TransportAddress], None] | None = None
-        self._transport: asyncio.DatagramTransport | None = None
-
-    @classmethod
-    async def open(cls, ip: IPAddress) -> UdpSocket:
-        """Binds a socket to ``ip`` and a free port.
-
-        Raises:
-            OSError: the address is none of ours, or cannot be used.
-        """
-        loop = asyncio.get_running_loop()
-        transport, protocol = await loop.create_datagram_endpoint(cls, local_addr=(str(ip), 0))
-        protocol._transport = transport
-        protocol.base = TransportAddress.from_sockaddr(transport.get_extra_info("sockname"))
-        return protocol
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        """Passes a datagram on; asyncio calls this."""
-        if self.receiver is not None and self.base is not None:
-            self.receiver(data, TransportAddress.from_sockaddr(addr), self.base)
-
-    def error_received(self, exc: Exception) -> None:
-        """An ICMP error came back; that a check finds nobody is the core's everyday life."""
-        logger.debug("! %s: %s", self.base, exc)
-
-    def send(self, transmit: Transmit) -> None:
-        """Sends one datagram."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.sendto(transmit.data, transmit.destination.to_sockaddr())
-
-    def close(self) -> None:
-        """Closes the socket."""
-        if self._transport is not None:
-            self._transport.abort()
 
 
 class Driver:

@@ -15,14 +15,11 @@ channels do not depend on it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
-import socket
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Self
 
@@ -50,20 +47,20 @@ from natcore.endpoint import (
 from natcore.errors import MisuseError, PeerError
 from natcore.ice import CandidateType, LocalCandidate
 from peer.channel import Channel
-from peer.driver import Driver, UdpSocket
+from peer.driver import Driver
 from peer.errors import AwakeFailed, NoPath, PeerUnavailable, RegistrationFailed, ServerUnreachable
-from peer.interfaces import local_addresses
 from peer.link import ServerLink, retry_delays
 from peer.server_address import ServerAddress
+from peer.sockets import open_sockets
 from peer.trace import Trace
 
 logger = logging.getLogger(__name__)
 
-MAX_INTERFACES = 8
-"""Addresses that get a socket and become host candidates, those of the default route first."""
-
 MAX_UNHEARD_EVENTS = 1024
 """Node events kept for a listener that does not come; the oldest go first."""
+
+MAX_UNACCEPTED = 256
+"""Channels opened by peers that wait for ``accept``; the oldest go first, as nobody seems to want them."""
 
 REGISTER_TIMEOUT = 10.0
 """Seconds for the server to answer ``register`` on the first connection."""
@@ -139,7 +136,7 @@ class Node:
         self._awake_waiters: set[asyncio.Future[ReflexiveAddress]] = set()
         self._pending: dict[str, asyncio.Future[Channel]] = {}
         self._channels: dict[str, Channel] = {}
-        self._incoming: deque[Channel] = deque()
+        self._incoming: deque[Channel] = deque(maxlen=MAX_UNACCEPTED)
         self._events: deque[NodeEvent] = deque(maxlen=MAX_UNHEARD_EVENTS)
         self._changed = asyncio.Event()
         self._lost_reason = ""
@@ -195,7 +192,7 @@ class Node:
             self._driver.close()
 
     async def _open_driver(self, server_ip: IPAddress) -> Driver:
-        sockets = await _open_sockets(server_ip)
+        sockets = await open_sockets(server_ip)
         if not sockets:
             raise ServerUnreachable(server=str(self.server), detail="no local address can be used")
         candidates = [
@@ -335,7 +332,8 @@ class Node:
     # --- events of the endpoint --------------------------------------------------------------------------
 
     def _handle_event(self, event: EndpointEvent) -> None:
-        self._trace.event(self._running().now, type(event).__name__)
+        inner = event.event if isinstance(event, SessionEventOccurred) else event
+        self._trace.event(self._running().now, type(inner).__name__)
         match event:
             case SessionEventOccurred():
                 self._handle_session_event(event)
@@ -464,24 +462,3 @@ def _fail(
         return False
     future.set_exception(error)
     return True
-
-
-async def _open_sockets(server_ip: IPAddress) -> list[UdpSocket]:
-    """One socket for each usable address, that of the route to the server first."""
-    routed = _address_towards(server_ip)
-    addresses = [] if routed is None else [routed]
-    addresses += [ip for ip in local_addresses() if ip != routed and ip.is_loopback is server_ip.is_loopback]
-    sockets = []
-    for ip in addresses[:MAX_INTERFACES]:
-        with contextlib.suppress(OSError):  # an address that is going away costs its candidate only
-            sockets.append(await UdpSocket.open(ip))
-    return sockets
-
-
-def _address_towards(destination: IPAddress) -> IPAddress | None:
-    """The source address that the routing table gives a datagram to ``destination``; sends nothing."""
-    family = socket.AF_INET if destination.version == 4 else socket.AF_INET6
-    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.connect((str(destination), 9))
-        return ip_address(probe.getsockname()[0].partition("%")[0])
-    return None

@@ -178,3 +178,16 @@ async def test_text_travels_as_utf_8_and_is_reported_as_it_was_typed(text: str) 
         await scene.say(text)
         assert scene.node.sent == [f"first: {text}"]
         assert scene.outcomes == [Outcome(text, None)]
+
+
+async def test_a_line_that_is_on_its_way_for_long_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("peer.conversation.REMINDER_DELAY", 0.0)
+    async with running() as scene:
+        channel = scene.node.will_open("first", is_silent=True)
+        assert scene.conversation.say("one")
+        while not scene.outcomes:
+            await asyncio.sleep(0)
+        assert channel.first_delivery is not None
+        channel.first_delivery.settle(confirmed=True)
+        await scene.conversation.drained()
+        assert scene.outcomes == [Outcome("one", None, is_final=False), Outcome("one", None)]
