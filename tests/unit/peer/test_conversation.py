@@ -65,9 +65,12 @@ class Scene:
         self.node = FakeNode()
         self.outcomes: list[Outcome] = []
         self.opened: list[Channel] = []
-        self.conversation = Conversation(
-            cast(Node, self.node), "anna", lambda _conversation, outcome: self.outcomes.append(outcome)
-        )
+        self.has_outcome = asyncio.Event()
+        self.conversation = Conversation(cast(Node, self.node), "anna", self._report)
+
+    def _report(self, _conversation: Conversation, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        self.has_outcome.set()
 
     async def say(self, *texts: str) -> None:
         for text in texts:
@@ -185,8 +188,7 @@ async def test_a_line_that_is_on_its_way_for_long_is_said_to_be(monkeypatch: pyt
     async with running() as scene:
         channel = scene.node.will_open("first", is_silent=True)
         assert scene.conversation.say("one")
-        while not scene.outcomes:
-            await asyncio.sleep(0)
+        await scene.has_outcome.wait()
         assert channel.first_delivery is not None
         channel.first_delivery.settle(confirmed=True)
         await scene.conversation.drained()
