@@ -160,8 +160,7 @@ class IceAgent:
             self._give_up()
             return
         if self._consent is not None and self._consent.is_expired(now):
-            silence = f"no answer on the path for {self._config.consent_timeout:.0f} s"
-            self._fail(FailureReason.CONSENT_EXPIRED, silence)
+            self._fail(*self._consent.why_expired())
             return
         self._retransmit(now)
         self._start_due_checks(now)

@@ -2,7 +2,8 @@
 
 Each consent check is a transaction of its own and is never retransmitted. A success response renews the
 consent, to the newest check and to the ones before it alike, if it came the way that the check went. An error
-response says that the peer is there, not that it wants our data.
+response says that the peer is there, not that it wants our data; with the code 403 it says that it does not
+want them any more (section 5.2), and the consent ends at once.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from __future__ import annotations
 from natcore.address import TransportAddress
 from natcore.agent import RandomBytes
 from natcore.ice.config import IceConfig
-from natcore.stun import Message, MessageClass, TransactionId
+from natcore.ice.events import FailureReason
+from natcore.stun import ErrorCode, Message, MessageClass, TransactionId
 
 Way = tuple[TransportAddress, TransportAddress]
 """Our base and the peer's address: a pair on the wire."""
 
 _MAX_OUTSTANDING = 16
 """More than fit into one consent timeout at the shortest interval: 30 s / (5 s x 0.8) = 8."""
+
+FORBIDDEN = 403
+"""The error code that revokes a consent (RFC 7675 section 5.2)."""
 
 
 class Consent:
@@ -30,6 +35,7 @@ class Consent:
         self._config = config
         self._random = random
         self._outstanding: dict[TransactionId, tuple[Way, float]] = {}
+        self._is_revoked = False
         self.expires_at = now + config.consent_timeout
         self._next_check_at = now + self._interval()
 
@@ -40,6 +46,15 @@ class Consent:
     def is_expired(self, now: float) -> bool:
         """Whether sending must have stopped."""
         return now >= self.expires_at
+
+    def why_expired(self) -> tuple[FailureReason, str]:
+        """The reason, and a clause for people."""
+        if self._is_revoked:
+            return FailureReason.REJECTED, "the peer withdrew its consent"
+        return (
+            FailureReason.CONSENT_EXPIRED,
+            f"no answer on the path for {self._config.consent_timeout:.0f} s",
+        )
 
     def is_check_due(self, now: float) -> bool:
         """Whether a consent check is to be sent; the owner then calls :meth:`sent`."""
@@ -59,6 +74,10 @@ class Consent:
     def receive_response(self, response: Message, way: Way, now: float) -> float | None:
         """Takes an authentic response to one of ours; returns its round-trip time in seconds if it renews."""
         sent_way, sent_at = self._outstanding.pop(response.transaction_id)
+        error = response.get(ErrorCode)
+        if error is not None and error.code == FORBIDDEN:
+            self._is_revoked = True
+            self.expires_at = now
         if way != sent_way or response.message_class is not MessageClass.SUCCESS_RESPONSE:
             return None
         self.expires_at = now + self._config.consent_timeout

@@ -246,7 +246,7 @@ def test_the_error_response_to_a_consent_check_renews_nothing() -> None:
         if due is None:
             break
         for consent in peer.at(due):
-            peer.reject(consent, code=403)
+            peer.reject(consent, code=500)
     assert peer.now == CONFIG.consent_timeout
     assert peer.agent.state is AgentState.FAILED
 

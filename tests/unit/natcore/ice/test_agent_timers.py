@@ -206,6 +206,21 @@ def test_a_consent_check_comes_every_4_to_6_s_and_its_answer_renews() -> None:
     assert peer.agent.state is AgentState.CONFIRMED
 
 
+def test_a_peer_that_forbids_it_ends_the_consent_at_once() -> None:
+    peer = ScriptedPeer(make_agent(is_controlling=False))
+    (check,) = peer.start()
+    peer.answer(check)
+    due = peer.agent.get_timer()
+    assert due is not None
+    (consent,) = peer.at(due)
+    assert peer.reject(consent, code=403) == []
+    (*_, failed) = peer.events()
+    assert isinstance(failed, ConnectivityFailed)
+    assert failed.reason is FailureReason.REJECTED
+    assert failed.detail == "the peer withdrew its consent"
+    assert peer.agent.path is None
+
+
 def test_an_early_timer_does_nothing() -> None:
     peer = ScriptedPeer(make_agent())
     peer.start()
