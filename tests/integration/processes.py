@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from signal import SIGTERM, Signals
 from types import TracebackType
 from typing import IO, Self
 
@@ -96,9 +96,14 @@ class Program:
                     raise AssertionError(f"no line {pattern!r} in {self.out}, errors {self.err}")
                 self._changed.wait(left)
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: Signals) -> None:
         """Sends a signal."""
         self._process.send_signal(number)
+
+    def stop(self, number: Signals = SIGTERM) -> Ended:
+        """Signals and waits for its end."""
+        self.signal(number)
+        return self.wait()
 
     def wait(self) -> Ended:
         """Waits for its end, however it comes."""
@@ -129,11 +134,11 @@ class Rendezvous(Program):
 
     Attributes:
         port: of TCP and UDP.
-        address: as ``--server`` takes it.
+        address: as ``--server`` takes it, if it listens on 127.0.0.1.
     """
 
-    def __init__(self, port: int = 0) -> None:
-        super().__init__("rendezvous", "--host", "127.0.0.1", "--port", str(port))
+    def __init__(self, port: int = 0, *, host: str = "127.0.0.1", options: Sequence[str] = ()) -> None:
+        super().__init__("rendezvous", "--host", host, "--port", str(port), *options)
         self.port = int(self.wait_for_line(r"listening on tcp and udp port (\d+)")[1])
         self.address = f"127.0.0.1:{self.port}"
 

@@ -8,14 +8,8 @@ import sys
 
 import pytest
 
-from tests.integration.rendezvous_process import (
-    PATIENCE,
-    BareClient,
-    ServerProcess,
-    awake_request,
-    exchange,
-    udp_socket,
-)
+from tests.integration.bare_client import BareClient, awake_request, exchange, udp_socket
+from tests.integration.processes import PATIENCE, Rendezvous
 
 
 def run_server(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -24,8 +18,8 @@ def run_server(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def assert_still_serves(server: ServerProcess) -> None:
-    with BareClient(server) as anna:
+def assert_still_serves(port: int) -> None:
+    with BareClient(port) as anna:
         assert anna.register("still-here")["id"] == "still-here"
         anna.say("unregister")
         anna.hear_the_end()
@@ -64,17 +58,17 @@ def test_a_port_that_is_no_port_is_a_usage_error() -> None:
     ids=["nothing", "1000 lines", "binary", "1 MiB without a newline", "HTTP", "half a line"],
 )
 def test_rubbish_on_tcp_hurts_nobody_else(garbage: bytes) -> None:
-    with ServerProcess() as server:
-        with BareClient(server) as vandal:
+    with Rendezvous() as server:
+        with BareClient(server.port) as vandal:
             with contextlib.suppress(ConnectionError):  # it may be closed in the middle
                 vandal.socket.sendall(garbage)
-            assert_still_serves(server)
-        code, errors = server.stop()
-        assert (code, errors) == (0, "")
+            assert_still_serves(server.port)
+        ended = server.stop()
+        assert (ended.code, ended.err) == (0, "")
 
 
 def test_a_mebibyte_without_a_newline_is_refused_with_a_reason() -> None:
-    with ServerProcess() as server, BareClient(server) as vandal:
+    with Rendezvous() as server, BareClient(server.port) as vandal:
         vandal.socket.sendall(bytes(16 * 1024 + 1))
         fault, goodbye = vandal.hear_the_end()
         assert fault["code"] == "line-too-long"
@@ -82,7 +76,7 @@ def test_a_mebibyte_without_a_newline_is_refused_with_a_reason() -> None:
 
 
 def test_a_line_that_comes_byte_by_byte_is_a_line() -> None:
-    with ServerProcess() as server, BareClient(server) as slow:
+    with Rendezvous() as server, BareClient(server.port) as slow:
         slow.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in b'{"type":"register","id":"slow","version":1}\n':
             slow.socket.sendall(bytes([byte]))
@@ -99,7 +93,7 @@ def test_a_line_that_comes_byte_by_byte_is_a_line() -> None:
     ],
 )
 def test_a_bad_registration_is_a_fault_and_the_next_may_be_good(fields: dict[str, object], code: str) -> None:
-    with ServerProcess() as server, BareClient(server) as elsa, BareClient(server) as other:
+    with Rendezvous() as server, BareClient(server.port) as elsa, BareClient(server.port) as other:
         elsa.register("elsa")
         other.say("register", **fields)
         assert other.hear("fault")["code"] == code
@@ -107,7 +101,7 @@ def test_a_bad_registration_is_a_fault_and_the_next_may_be_good(fields: dict[str
 
 
 def test_rubbish_on_udp_is_dropped_and_the_next_awake_is_answered() -> None:
-    with ServerProcess() as server, BareClient(server) as elsa, udp_socket() as udp:
+    with Rendezvous() as server, BareClient(server.port) as elsa, udp_socket() as udp:
         registered = elsa.register("elsa")
         good = awake_request(registered["session"], registered["key"], 1)
         destination = ("127.0.0.1", server.port)
@@ -115,25 +109,32 @@ def test_rubbish_on_udp_is_dropped_and_the_next_awake_is_answered() -> None:
             udp.sendto(bad, destination)
         answer = exchange(udp, good, destination)
         assert answer.is_authentic(registered["key"].encode())
-        server.read_until(r"elsa Awake 127\.0\.0\.1:\d+")
+        server.wait_for_line(r"elsa Awake 127\.0\.0\.1:\d+")
 
 
 def test_a_connection_that_is_reset_is_announced() -> None:
-    with ServerProcess() as server, BareClient(server) as elsa:
+    with Rendezvous() as server, BareClient(server.port) as elsa:
         elsa.register("elsa")
-        anna = BareClient(server)
+        anna = BareClient(server.port)
         anna.register("anna")
         anna.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         anna.close()
         elsa.hear_change("anna", "disconnected")
-        server.read_until("anna is disconnected")
-        assert_still_serves(server)
+        server.wait_for_line("anna is disconnected")
+        assert_still_serves(server.port)
 
 
 def test_standard_output_that_nobody_reads_any_more_does_not_end_the_server() -> None:
-    with ServerProcess() as server:
-        server.close_output()
-        for number in range(3):
-            with BareClient(server) as client:
-                client.register(f"client-{number}")
-        assert_still_serves(server)
+    command = [sys.executable, "-m", "rendezvous", "--host", "127.0.0.1", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            server.stdout.readline()
+            port = int(server.stdout.readline().split()[-1])
+            server.stdout.close()
+            for number in range(3):
+                with BareClient(port) as client:
+                    client.register(f"client-{number}")
+            assert_still_serves(port)
+        finally:
+            server.kill()

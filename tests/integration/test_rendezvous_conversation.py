@@ -8,13 +8,8 @@ from pathlib import Path
 import pytest
 
 from natcore.stun import MessageClass, XorMappedAddress
-from tests.integration.rendezvous_process import (
-    BareClient,
-    ServerProcess,
-    awake_request,
-    exchange,
-    udp_socket,
-)
+from tests.integration.bare_client import BareClient, awake_request, exchange, udp_socket
+from tests.integration.processes import Rendezvous
 
 
 def has_ipv6() -> bool:
@@ -37,10 +32,10 @@ LISTENING = [
 
 @pytest.mark.parametrize(("host", "address"), LISTENING)
 def test_two_clients_register_wake_and_are_introduced(host: str, address: str) -> None:
-    with ServerProcess(host=host) as server, BareClient(server, address) as elsa:
-        assert server.lines[0].startswith("server starts on ip : ")
+    with Rendezvous(host=host) as server, BareClient(server.port, address) as elsa:
+        assert server.out[0].startswith("server starts on ip : ")
         of_elsa = elsa.register("elsa")
-        with BareClient(server, address) as anna, udp_socket(address) as udp:
+        with BareClient(server.port, address) as anna, udp_socket(address) as udp:
             of_anna = anna.register("anna")
             elsa.hear_change("anna", "registered")
             for client, registered in ((elsa, of_elsa), (anna, of_anna)):
@@ -54,7 +49,7 @@ def test_two_clients_register_wake_and_are_introduced(host: str, address: str) -
                 mapped = answer.get(XorMappedAddress)
                 assert mapped is not None
                 assert mapped.address.to_sockaddr() == udp.getsockname()[:2]
-                server.read_until(rf"{registered['id']} Awake .*:{udp.getsockname()[1]}")
+                server.wait_for_line(rf"{registered['id']} Awake .*:{udp.getsockname()[1]}")
                 client.publish()
             anna.say("ping")
             anna.hear("pong")  # so that anna's candidates are there
@@ -64,21 +59,21 @@ def test_two_clients_register_wake_and_are_introduced(host: str, address: str) -
         assert to_elsa["session"] == to_anna["session"]
         assert (to_elsa["controlling"], to_anna["controlling"]) == (True, False)
         assert elsa.hear_change("anna", "disconnected")["reason"] == "connection closed"
-        server.read_until("anna is disconnected")
+        server.wait_for_line("anna is disconnected")
         elsa.say("unregister")
         assert elsa.hear_the_end() == []
-        server.read_until("elsa is unregistered")
-        assert server.stop()[0] == 0
+        server.wait_for_line("elsa is unregistered")
+        assert server.stop().code == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains_within_two_seconds_and_exits_with_zero(number: signal.Signals) -> None:
-    with ServerProcess() as server, BareClient(server) as elsa, BareClient(server) as stranger:
+    with Rendezvous() as server, BareClient(server.port) as elsa, BareClient(server.port) as stranger:
         elsa.register("elsa")
         stranger.say("ping")
         stranger.hear("pong")
-        code, errors = server.stop(number)
-        assert (code, errors) == (0, "")
+        ended = server.stop(number)
+        assert (ended.code, ended.err) == (0, "")
         for client in (elsa, stranger):
             assert client.hear_the_end()[-1] == {
                 "type": "goodbye",
@@ -88,7 +83,11 @@ def test_a_signal_drains_within_two_seconds_and_exits_with_zero(number: signal.S
 
 def test_the_trace_tells_what_happened_without_secrets(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
-    with ServerProcess("--trace", str(path)) as server, BareClient(server) as elsa, udp_socket() as udp:
+    with (
+        Rendezvous(options=["--trace", str(path)]) as server,
+        BareClient(server.port) as elsa,
+        udp_socket() as udp,
+    ):
         registered = elsa.register("elsa")
         request = awake_request(registered["session"], registered["key"], 1)
         exchange(udp, request, ("127.0.0.1", server.port))
@@ -102,9 +101,9 @@ def test_the_trace_tells_what_happened_without_secrets(tmp_path: Path) -> None:
 
 
 def test_a_restarted_server_takes_the_same_port_at_once() -> None:
-    with ServerProcess() as first, BareClient(first) as elsa:
+    with Rendezvous() as first, BareClient(first.port) as elsa:
         elsa.register("elsa")
         port = first.port
         first.stop()
-    with ServerProcess(port=port) as second, BareClient(second) as elsa:
+    with Rendezvous(port=port) as second, BareClient(second.port) as elsa:
         assert elsa.register("elsa")["id"] == "elsa"

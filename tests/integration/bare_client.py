@@ -1,19 +1,15 @@
-"""A real server process on loopback, and bare clients that speak to it by socket."""
+"""A client that speaks the rendezvous protocol by hand: plain sockets, one message at a time."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from natcore.stun import (
     AwakeSequence,
@@ -24,70 +20,14 @@ from natcore.stun import (
     TransactionId,
     Username,
 )
-
-PATIENCE = 20.0
-"""Seconds after which a wait for a condition has failed."""
-
-
-class ServerProcess:
-    """``python -m rendezvous`` and what it printed."""
-
-    def __init__(self, *arguments: str, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.host = host
-        self.lines: list[str] = []
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "rendezvous", "--host", host, "--port", str(port), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        assert self._process.stdout is not None
-        self._stdout: BinaryIO = self._process.stdout  # type: ignore[assignment] # IO[bytes] is one
-        self.read_until(r"listening on tcp and udp port (\d+)")
-        self.port = int(self.lines[-1].split()[-1])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait(PATIENCE)
-        self._stdout.close()
-        assert self._process.stderr is not None
-        self._process.stderr.close()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def read_until(self, pattern: str) -> str:
-        """Reads lines until one matches; pytest's timeout bounds the wait."""
-        while True:
-            raw = self._stdout.readline()
-            assert raw, f"the server ended before it printed {pattern!r}: {self.lines}"
-            self.lines.append(raw.decode().rstrip("\n"))
-            if re.fullmatch(pattern, self.lines[-1]):
-                return self.lines[-1]
-
-    def close_output(self) -> None:
-        """Whoever read the server's standard output is gone."""
-        self._stdout.close()
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
-        """Signals; returns the exit code and what stood on standard error."""
-        self._process.send_signal(number)
-        out, err = self._process.communicate(timeout=PATIENCE)
-        self.lines += out.decode().splitlines()
-        return self._process.returncode, err.decode()
+from tests.integration.processes import PATIENCE
 
 
 class BareClient:
     """A control connection, spoken by hand."""
 
-    def __init__(self, server: ServerProcess, address: str = "127.0.0.1") -> None:
-        self.socket = socket.create_connection((address, server.port), timeout=PATIENCE)
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+        self.socket = socket.create_connection((address, port), timeout=PATIENCE)
         self._lines = self.socket.makefile("rb")
 
     def __enter__(self) -> Self:
