@@ -61,3 +61,16 @@ def test_an_open_channel_outlives_the_server_and_everybody_comes_back_to_the_nex
     restarted.wait_for_line("Awake 203.0.113.", timeout=40)
     elsa.write_line("@chat anna after")
     elsa.wait_for_line(r"^delivered to anna \[after\]")
+
+
+def test_an_endpoint_that_changed_is_noticed_and_announced() -> None:
+    with Lab(two_nats(profile("symmetric"), profile("port-restricted"))) as lab:
+        server = start_server(lab)
+        elsa, anna = start_chat(lab, "elsa"), start_chat(lab, "anna")
+        elsa.write_line("@awake")
+        first = server.wait_for_line("elsa Awake")
+        lab.run("nat-elsa", ["conntrack", "-D", "-p", "udp"])
+        moved = server.wait_for_line("elsa Awake", timeout=20)  # with the next refresh, every 15 s
+        assert moved != first
+        anna.wait_for_line("elsa is Awake at another public endpoint")
+        elsa.wait_for_line("you are Awake; the server sees you at " + moved.split()[-1])
