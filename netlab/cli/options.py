@@ -1,4 +1,4 @@
-"""Values on the command line: durations, probabilities, profiles, backends."""
+"""Values on the command line: durations, probabilities, profiles."""
 
 from __future__ import annotations
 
