@@ -27,7 +27,7 @@ _NOT_UNDERSTOOD = (ChangeRequest, ResponsePort, Padding)
 Who ignores CHANGE-REQUEST makes a client believe in a NAT that filters nothing; a 420 tells the truth."""
 
 _ASKS_NOTHING = ChangeRequest()
-"""With neither flag it asks for an answer from where the request went (RFC 5780 section 6.1): that is obeyed."""
+"""With neither flag it asks for an answer from where the request went (RFC 5780 section 6.1)."""
 
 
 def answer_binding_request(
