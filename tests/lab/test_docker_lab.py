@@ -15,7 +15,7 @@ from netlab.lab import Lab
 from netlab.profiles import PROFILES
 from netlab.takedown import clean
 from netlab.topology import two_nats
-from tests.lab.traces import namespaces_of, traces_of
+from tests.lab.traces import namespaces_of, traces_of, wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.docker]
 
@@ -67,6 +67,23 @@ def test_a_lab_leaves_no_container_and_no_namespace() -> None:
 
     assert containers_of(lab.name) == []
     assert traces_of(lab.name) == []
+
+
+@pytest.mark.parametrize("namespaces", [1, 4])
+def test_an_interrupt_while_containers_are_made_leaves_none_behind(namespaces: int) -> None:
+    name = f"nl-interrupted-docker-{namespaces}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "netlab", "up", "--backend", "docker", "--name", name],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert wait_until(lambda: len(namespaces_of(name)) >= namespaces, timeout=60)  # it may build the image
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=30)
+    assert (process.returncode, complaint.strip().splitlines()[-1:]) == (130, ["netlab: interrupted"])
+    assert containers_of(name) == []
+    assert traces_of(name) == []
 
 
 def test_what_a_killed_run_left_is_removed_by_clean() -> None:

@@ -6,8 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 
 import pytest
 
@@ -16,7 +14,7 @@ from netlab.lab import Lab
 from netlab.profiles import profile
 from netlab.state import find_lab
 from netlab.topology import two_nats
-from tests.lab.traces import namespaces_of, traces_of
+from tests.lab.traces import namespaces_of, traces_of, wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -56,13 +54,6 @@ print(json.dumps(seen))
 
 def run_netlab(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*NETLAB, *arguments], capture_output=True, text=True, timeout=60, check=False)
-
-
-def wait_until(condition: Callable[[], bool], *, timeout: float = 5.0) -> bool:
-    deadline = time.monotonic() + timeout
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.001)
-    return condition()
 
 
 def test_a_lab_leaves_nothing_behind() -> None:

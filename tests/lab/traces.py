@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from netlab.backend import lab_of
@@ -22,3 +24,10 @@ def files_of(lab: str) -> list[str]:
 
 def traces_of(lab: str) -> list[str]:
     return namespaces_of(lab) + files_of(lab)
+
+
+def wait_until(condition: Callable[[], bool], *, timeout: float = 5.0) -> bool:
+    deadline = time.monotonic() + timeout
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return condition()
