@@ -52,7 +52,7 @@ def forget_mappings(lab: str, nat: Nat) -> None:
     run_tool_in(namespace, ["ipset", "flush"])
 
 
-def route_through_delay(lab: str, topology: Topology) -> None:
+def apply_distance(lab: str, topology: Topology) -> None:
     """Has the core lose packets and hand them to the delay line, as the topology wants it."""
     if topology.rtt or topology.loss:
         _apply(lab, CORE, core_rules(delayed=bool(topology.rtt), loss=topology.loss))

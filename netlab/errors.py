@@ -11,12 +11,15 @@
     |   +-- NameTaken                a lab of that name is there already
     |   +-- LabNotFound              no such lab, or no way to tell which one
     |   +-- NodeNotFound             no such node in that lab
-    +-- EnvironmentProblem           this machine cannot run labs
+    +-- EnvironmentProblem           this machine cannot run labs as it is
     |   +-- NotPermitted             not root
     |   +-- MissingTool              a program is not installed; its Debian package is said
     +-- ToolFailed                   ip, iptables or another tool refused
     +-- ProcessFailed                a program in a node ended or went silent when it should not have
     +-- MislabelledNat               a NAT does not do what its profile claims
+
+Docker's own stand beside their causes in ``netlab/docker``: EngineUnreachable and ImageUnavailable are
+EnvironmentProblems, EngineRefused is a LabError.
 
 Fields come first and the text is built from them: one line that says what to try. The tree has its own root
 because netlab shares no code with what it tests.

@@ -21,10 +21,10 @@ from typing import Self
 from netlab import state as state_files
 from netlab.backend import LAB_PREFIX, Backend, namespace_of
 from netlab.construction import (
+    apply_distance,
     connect_nodes,
     forget_mappings,
     make_nats,
-    route_through_delay,
 )
 from netlab.errors import NodeNotFound, ProcessFailed
 from netlab.instruments.launch import PROBE_SERVERS, Capture, instrument_command, run_probe
@@ -228,7 +228,7 @@ class Lab:
         if self.topology.rtt:
             one_way = f"{self.topology.rtt / 2:.6f}"
             self._start_instrument(CORE, "delay.py", "--queue", str(DELAY_QUEUE), "--delay", one_way)
-        route_through_delay(self.name, self.topology)
+        apply_distance(self.name, self.topology)
 
     def _start_instrument(self, node: str, script: str, *options: str) -> NodeProcess:
         command = instrument_command(namespace_of(self.name, node), script, *options)
