@@ -49,6 +49,7 @@ class Client:
         session: USERNAME of its Awake requests.
         key: the password of these, in characters.
         introductions: how many more it may cause now.
+        publications: how many more it may send now.
         observation: the last believed Awake request of this session.
         reflexive_address: where the client's datagrams come from; None while it is Asleep. A session that
             took over keeps its predecessor's until its own first observation.
@@ -60,6 +61,7 @@ class Client:
     session: str
     key: str
     introductions: TokenBucket
+    publications: TokenBucket
     observation: Observation | None = None
     reflexive_address: ReflexiveAddress | None = None
     published: Publish | None = None

@@ -24,10 +24,13 @@ class RegistryConfig:
             as many writes; beyond that the population belongs on several servers.
         max_unregistered: connections that have not registered. The oldest gives way to a newcomer: an
             honest client is among them for one round trip only, so a flood hurts the flood.
-        line_rate: lines a second of one connection, in the long run, blank ones included: three times what
+        line_rate: lines a second of one connection, in the long run, blank ones included: ten times what
             introductions at their own rate take. Without it a hundred connections that ping as fast as they
             can keep everybody else waiting for seconds.
-        line_burst: lines of one connection at once: 2 ms of work.
+        line_burst: lines of one connection at once: 4 ms of work.
+        publication_rate: ``publish`` messages a second of one client, in the long run. Checking 16 candidates
+            is the dearest thing that a line can ask for, 0.25 ms, and nobody's interfaces change so often.
+        publication_burst: so many at once.
         max_malformed_lines: of one connection. A few may come from a newer version; more is noise.
         introduction_rate: introductions a second that one client may cause, in the long run. Each makes
             somebody else send up to ``MAX_CANDIDATES`` times a dozen checks.
@@ -41,8 +44,10 @@ class RegistryConfig:
     announcement_interval: float = 0.05
     max_clients: int = 10_000
     max_unregistered: int = 512
-    line_rate: float = 32.0
-    line_burst: int = 256
+    line_rate: float = 100.0
+    line_burst: int = 512
+    publication_rate: float = 5.0
+    publication_burst: int = 32
     max_malformed_lines: int = 8
     introduction_rate: float = 10.0
     introduction_burst: int = 20

@@ -324,6 +324,9 @@ class Registry:
             self._remove(held.client, Change.UNREGISTERED, None)
 
     def _publish(self, held: Connection, client: Client, message: Publish) -> None:
+        if not client.publications.take(self._now):
+            self._fault(held, FaultCode.TOO_FAST, "too many publications at once; wait a second")
+            return
         try:
             client.published = believed_part(message)
         except DecodeError as exc:
@@ -349,10 +352,17 @@ class Registry:
     # --- clients come, wake and go --------------------------------------------------------------------
 
     def _add(self, held: Connection, id_: ClientId, session: str, key: str) -> Client:
-        introductions = TokenBucket(
-            rate=self._config.introduction_rate, burst=self._config.introduction_burst, now=self._now
+        config, now = self._config, self._now
+        client = Client(
+            id=id_,
+            connection=held.id,
+            session=session,
+            key=key,
+            introductions=TokenBucket(
+                rate=config.introduction_rate, burst=config.introduction_burst, now=now
+            ),
+            publications=TokenBucket(rate=config.publication_rate, burst=config.publication_burst, now=now),
         )
-        client = Client(id=id_, connection=held.id, session=session, key=key, introductions=introductions)
         self._clients[id_] = self._sessions[session] = client
         self._commands.append(Report(f"{id_} Asleep"))
         self._announcer.add(ClientChange(id=id_, change=Change.REGISTERED))

@@ -166,3 +166,18 @@ def test_a_burst_of_introductions_is_allowed_and_then_a_rate() -> None:
     assert len(talk.heard(anna, Introduction)) == 4
     talk.say(anna, Connect(target="elsa"))
     assert len(talk.heard(anna, Introduction)) == 5, "each client has a bucket of its own"
+
+
+def test_publications_are_bounded_and_the_last_good_one_stays() -> None:
+    talk = Conversation(RegistryConfig(publication_rate=1, publication_burst=2))
+    elsa, anna = talk.reachable("elsa"), talk.reachable("anna")
+    talk.say(anna, publication("192.0.2.1:5001"))
+    talk.say(anna, publication("192.0.2.1:5002"))
+    assert talk.last(anna, Fault).code is FaultCode.TOO_FAST
+    talk.say(elsa, Connect(target="anna"))
+    assert talk.last(elsa, Introduction).candidates[0].address == "192.0.2.1:5001"
+    talk.advance(1)
+    talk.say(anna, publication("192.0.2.1:5003"))
+    talk.say(elsa, Connect(target="anna"))
+    assert talk.last(elsa, Introduction).candidates[0].address == "192.0.2.1:5003"
+    assert anna not in talk.closed

@@ -147,9 +147,9 @@ def test_lines_are_bounded_at_once_and_in_the_long_run_and_blank_ones_count() ->
 def test_the_bound_on_lines_is_for_connections_that_never_register_too() -> None:
     talk = Conversation()
     vandal = talk.open()
-    talk.send_bytes(vandal, b"\n" * 257)
+    talk.send_bytes(vandal, b"\n" * 513)
     assert talk.closed[vandal] == "too many lines at once"
-    talk.send_bytes(talk.open(), b"\n" * 256)
+    talk.send_bytes(talk.open(), b"\n" * 512)
     assert list(talk.closed) == [vandal]
 
 
