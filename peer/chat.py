@@ -126,7 +126,7 @@ class Chat:
         except AwakeFailed:
             pass  # the event of it has been told
         except PeerError as exc:
-            self._show(str(exc))
+            self._show(printable(str(exc)))
 
     async def _show_list(self, _rest: str) -> None:
         clients = dict(self._node.clients)

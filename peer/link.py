@@ -87,10 +87,15 @@ class ServerLink:
             self._writer.write(data)
 
     async def receive(self) -> bytes:
-        """The next bytes from the server; empty at the end of the connection, however it ended."""
-        if self._reader is None:
+        """The next bytes from the server; empty at the end of the connection, however it ended.
+
+        A server that does not read what we answer is not read from either: else its pings would fill our
+        memory with pongs.
+        """
+        if self._reader is None or self._writer is None:
             return b""
         try:
+            await self._writer.drain()
             return await self._reader.read(READ_SIZE)
         except OSError as exc:
             logger.info("x %s", exc)

@@ -52,6 +52,7 @@ from peer.errors import AwakeFailed, NoPath, PeerUnavailable, RegistrationFailed
 from peer.link import ServerLink, retry_delays
 from peer.server_address import ServerAddress
 from peer.sockets import open_sockets
+from peer.text import printable
 from peer.trace import Trace
 
 logger = logging.getLogger(__name__)
@@ -385,7 +386,8 @@ class Node:
                 _fail(self._registration, ServerUnreachable(server=str(self.server), detail=event.reason))
                 self._link.cut()
             case FaultReceived():
-                logger.warning("! the server turned something down: %s (%s)", event.code.value, event.reason)
+                reason = printable(event.reason)
+                logger.warning("! the server turned something down: %s (%s)", event.code.value, reason)
 
     def _handle_session(self, event: SessionStarted) -> None:
         driver = self._running()

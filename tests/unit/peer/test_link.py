@@ -73,3 +73,30 @@ async def test_without_a_connection_nothing_is_sent_and_the_end_is_read() -> Non
     unopened.cut()
     assert await unopened.receive() == b""
     await unopened.close()
+
+
+async def test_a_server_that_does_not_read_is_not_read_from() -> None:
+    is_to_read, has_ended = asyncio.Event(), asyncio.Event()
+
+    async def deaf_for_a_while(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"first")
+        await is_to_read.wait()
+        while await reader.read(1024 * 1024):
+            pass
+        writer.close()
+        await writer.wait_closed()
+        has_ended.set()
+
+    server = await asyncio.start_server(deaf_for_a_while, "127.0.0.1", 0)
+    async with server:
+        opened = ServerLink(ServerAddress("127.0.0.1", server.sockets[0].getsockname()[1]))
+        await opened.open()
+        opened.send(bytes(32 * 1024 * 1024))
+        reading = asyncio.create_task(opened.receive())
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not reading.done(), "what we said waits to be read, so nothing more is asked of us"
+        is_to_read.set()
+        assert await reading == b"first"
+        await opened.close()
+        await has_ended.wait()
