@@ -20,8 +20,9 @@ _ROOM = room_beside(Announcement(changes=()))
 class Announcer:
     """The changes that wait to be announced."""
 
-    def __init__(self, interval: float) -> None:
+    def __init__(self, *, interval: float, interval_per_client: float) -> None:
         self._interval = interval
+        self._interval_per_client = interval_per_client
         self._waiting: dict[tuple[str, Change], ClientChange] = {}
         self._quiet_until: float | None = None
 
@@ -37,11 +38,11 @@ class Announcer:
             return None
         return now if self._quiet_until is None else self._quiet_until
 
-    def take_due(self, now: float) -> list[Announcement]:
+    def take_due(self, now: float, *, client_count: int) -> list[Announcement]:
         """Hands over, once, what is due: the waiting changes, split only where a line would be too long."""
         if not self._waiting or (self._quiet_until is not None and now < self._quiet_until):
             return []
-        self._quiet_until = now + self._interval
+        self._quiet_until = now + max(self._interval, client_count * self._interval_per_client)
         changes = list(self._waiting.values())
         self._waiting.clear()
         return [Announcement(changes=run) for run in split_rows(changes, room=_ROOM)]

@@ -20,6 +20,9 @@ class RegistryConfig:
             of the shell on top a dead connection is announced within 30 s.
         announcement_interval: after one announcement further changes wait so long and travel together.
             Below what a person notices, and it turns a burst of n joins into a few messages.
+        announcement_interval_per_client: the wait is so long at least, times the clients that are registered:
+            a write to one is a system call of some microseconds, and whoever moves all the time must not
+            keep the server busy with telling the others.
         max_clients: registered at a time. The list of so many takes 600 kB to send, and every change costs
             as many writes; beyond that the population belongs on several servers.
         max_unregistered: connections that have not registered. The oldest gives way to a newcomer: an
@@ -42,6 +45,7 @@ class RegistryConfig:
     ping_interval: float = 10.0
     silence_timeout: float = 25.0
     announcement_interval: float = 0.05
+    announcement_interval_per_client: float = 20e-6
     max_clients: int = 10_000
     max_unregistered: int = 512
     line_rate: float = 100.0

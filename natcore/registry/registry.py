@@ -85,7 +85,10 @@ class Registry:
         self._clients: dict[ClientId, Client] = {}
         self._sessions: dict[str, Client] = {}
         self._observer = Observer(self._sessions, self.counters)
-        self._announcer = Announcer(config.announcement_interval)
+        self._announcer = Announcer(
+            interval=config.announcement_interval,
+            interval_per_client=config.announcement_interval_per_client,
+        )
         self._commands: deque[Command] = deque()
         self._unregistered: TimeoutQueue[ConnectionId] = TimeoutQueue(config.registration_timeout)
         self._partial_lines: TimeoutQueue[ConnectionId] = TimeoutQueue(config.line_timeout)
@@ -422,7 +425,7 @@ class Registry:
         self._send(held.id, Fault(code=code, reason=reason))
 
     def _announce(self) -> None:
-        for announcement in self._announcer.take_due(self._now):
+        for announcement in self._announcer.take_due(self._now, client_count=len(self._clients)):
             concerned = {change.id for change in announcement.changes}
             if len(concerned) > 1:
                 # One batch for all, encoded once: whoever finds itself in it knows that already.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from natcore.control.messages import Announcement, Change, ClientChange, Unregister
+from natcore.registry import RegistryConfig
 from natcore.registry.announcer import Announcer
 from tests.unit.natcore.registry.conversation import ELSEWHERE, HOME, Conversation
 
@@ -69,14 +70,14 @@ def test_whoever_follows_the_announcements_has_the_servers_list() -> None:
 
 
 def test_a_change_that_repeats_while_it_waits_is_announced_once_in_its_last_place() -> None:
-    announcer = Announcer(0.05)
+    announcer = Announcer(interval=0.05, interval_per_client=0)
     announcer.add(ClientChange(id="first", change=Change.REGISTERED))
-    announcer.take_due(0.0)
+    announcer.take_due(0.0, client_count=1)
     for number in range(1000):
         announcer.add(ClientChange(id="elsa", change=Change.REGISTERED))
         announcer.add(ClientChange(id="elsa", change=Change.UNREGISTERED))
         announcer.add(ClientChange(id=f"anna-{number % 2}", change=Change.MOVED))
-    (announcement,) = announcer.take_due(0.05)
+    (announcement,) = announcer.take_due(0.05, client_count=1)
     assert [(change.id, change.change) for change in announcement.changes] == [
         ("anna-0", Change.MOVED),
         ("elsa", Change.REGISTERED),
@@ -86,12 +87,25 @@ def test_a_change_that_repeats_while_it_waits_is_announced_once_in_its_last_plac
 
 
 def test_nothing_is_due_before_the_interval_is_over() -> None:
-    announcer = Announcer(0.05)
+    announcer = Announcer(interval=0.05, interval_per_client=0)
     announcer.add(ClientChange(id="elsa", change=Change.REGISTERED))
     assert announcer.deadline(3.0) == 3.0
-    assert len(announcer.take_due(3.0)) == 1
+    assert len(announcer.take_due(3.0, client_count=1)) == 1
     announcer.add(ClientChange(id="anna", change=Change.REGISTERED))
     assert announcer.deadline(3.0) == 3.05
-    assert announcer.take_due(3.049) == []
-    assert len(announcer.take_due(3.05)) == 1
+    assert announcer.take_due(3.049, client_count=1) == []
+    assert len(announcer.take_due(3.05, client_count=1)) == 1
     assert announcer.deadline(3.05) is None
+
+
+def test_with_many_clients_announcements_come_less_often() -> None:
+    talk = Conversation(RegistryConfig(announcement_interval=0.05, announcement_interval_per_client=0.1))
+    watcher, mover = talk.register("watcher"), talk.register("mover")
+    talk.advance(1)
+    talk.forget_what_was_heard()
+    talk.lose(mover)
+    talk.register("second")
+    talk.advance(0.09)
+    assert [name for name, _ in talk.news(watcher)] == ["mover"]
+    talk.advance(0.02)
+    assert [name for name, _ in talk.news(watcher)] == ["mover", "second"]
