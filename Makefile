@@ -27,8 +27,8 @@ LAB_TOOLS := ip:iproute2 iptables:iptables ipset:ipset nft:nftables conntrack:co
     ping:iputils-ping tcpdump:tcpdump
 DOCKER_TOOLS := dockerd:docker.io mmdebstrap:mmdebstrap \
     /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
-# Other people's STUN clients; of coturn we want these two and not its server.
-STUN_CLIENTS := turnutils_stunclient:coturn:coturn.service
+# Other people's STUN clients; of coturn we want the clients and not the server.
+STUN_CLIENTS := stun:stun-client turnutils_stunclient:coturn:coturn.service
 
 .PHONY: help demo demo-namespaces demo-docker test lab lint types bench clean lab-tools docker-tools stun-clients
 

@@ -9,6 +9,7 @@ strangers cannot fill the memory however many addresses they write from.
 datagram                           answer                          counted as
 =================================  ==============================  =================
 not STUN, damaged                  none                            undecodable
+Binding request of classic STUN    success (RFC 5389 section 12.2) bindings
 not a Binding request              none                            unexpected
 Binding request, no USERNAME       success (RFC 8489 section 12)   bindings
 USERNAME of no session             401 if not larger               unknown_sessions
@@ -40,6 +41,7 @@ from natcore.stun import (
     ReceivedMessage,
     Username,
     answer_binding_request,
+    answer_classic_request,
     error_response,
     short_term_key,
 )
@@ -73,8 +75,7 @@ class Observer:
         try:
             request = Message.decode(data)
         except DecodeError:
-            self._counters.undecodable_datagrams += 1
-            return _NOTHING
+            return self._examine_classic(data, source)
         is_request = (request.method, request.message_class) == (Method.BINDING, MessageClass.REQUEST)
         if not is_request or source.port == 0:  # nobody can be answered, or reached, at port 0
             self._counters.unexpected_datagrams += 1
@@ -88,6 +89,14 @@ class Observer:
             self._counters.unknown_sessions += 1
             return _unauthenticated(request)
         return self._authenticate(client, request, source)
+
+    def _examine_classic(self, data: bytes, source: TransportAddress) -> Finding:
+        answer = answer_classic_request(data, source) if source.port else None
+        if answer is None:
+            self._counters.undecodable_datagrams += 1
+            return _NOTHING
+        self._counters.bindings += 1
+        return Finding(response=answer)
 
     def _authenticate(self, client: Client, request: ReceivedMessage, source: TransportAddress) -> Finding:
         key = short_term_key(client.key)

@@ -45,6 +45,7 @@ from natcore.stun.attributes import (
     XorPeerAddress,
     XorRelayedAddress,
 )
+from natcore.stun.classic import answer_classic_request
 from natcore.stun.header import (
     HEADER_SIZE,
     MAGIC_COOKIE,
@@ -134,6 +135,7 @@ __all__ = [
     "XorPeerAddress",
     "XorRelayedAddress",
     "answer_binding_request",
+    "answer_classic_request",
     "error_response",
     "is_stun",
     "long_term_key",

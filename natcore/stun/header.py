@@ -11,7 +11,7 @@
     |                   Transaction id, 12 bytes                    |
     +---------------------------------------------------------------+
 
-RFC 3489 messages, which have no magic cookie, are not STUN here.
+RFC 3489 messages, which have no magic cookie, are not STUN here; only :mod:`natcore.stun.classic` knows them.
 """
 
 from __future__ import annotations

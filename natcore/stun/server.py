@@ -5,7 +5,7 @@ as small as it gets, 32 bytes for IPv4: against a bare 20-byte request that is 6
 UDP headers, a factor of 1.25, and the one answer that may be larger than its request (IPv6: 92 for 68, 1.35).
 A 420 goes without a reason phrase, and so outgrows its request by those 12 bytes at most, too.
 
-Not supported: MAPPED-ADDRESS for RFC 3489 clients. Their messages have no magic cookie and do not decode.
+The answer to classic clients, whose messages have no magic cookie, is in :mod:`natcore.stun.classic`.
 """
 
 from __future__ import annotations

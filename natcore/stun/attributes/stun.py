@@ -33,7 +33,7 @@ USER_HASH_SIZE = 32
 
 @dataclass(frozen=True, slots=True)
 class MappedAddress(AddressAttribute):
-    """MAPPED-ADDRESS (section 14.1): the reflexive address in the clear; read, but never sent by us."""
+    """MAPPED-ADDRESS (section 14.1): the reflexive address in the clear; sent to classic clients only."""
 
     TYPE: ClassVar[int] = 0x0001
     NAME: ClassVar[str] = "MAPPED-ADDRESS"
