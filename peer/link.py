@@ -7,7 +7,6 @@ ends, tells its owner, waits a little longer after each failure, and tries again
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import random
@@ -28,6 +27,9 @@ FIRST_RETRY_DELAY = 0.5
 
 MAX_RETRY_DELAY = 10.0
 """Seconds; a person who has just started the server again waits and watches."""
+
+CLOSE_TIMEOUT = 1.0
+"""Seconds for the last words to be written."""
 
 READ_SIZE = 64 * 1024
 """Bytes taken from the connection at once."""
@@ -112,9 +114,11 @@ class ServerLink:
         if writer is None:
             return
         writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(1.0):
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
                 await writer.wait_closed()
+        except (OSError, TimeoutError):
+            writer.transport.abort()  # what is still queued, a server that does not read will never read
 
 
 def _set_keepalive(tcp: socket.socket) -> None:
