@@ -25,8 +25,8 @@ from peer.errors import ChannelClosed, NoPath, Undelivered
 if TYPE_CHECKING:
     from peer.driver import Driver
 
-MAX_UNREAD = 10_000
-"""Payloads that wait to be read; beyond it the newest are dropped and counted, as a full socket does."""
+MAX_UNREAD = 1_024
+"""Payloads that wait to be read, 1.2 MB; further ones are dropped and counted, as a full socket does."""
 
 
 class Delivery:

@@ -65,7 +65,8 @@ class Chat:
         self._node = node
         self._console = console
         self._conversations: dict[str, Conversation] = {}
-        self._tasks: asyncio.TaskGroup | None = None
+        self._senders: dict[str, asyncio.Task[None]] = {}
+        self._tasks = asyncio.TaskGroup()
         self._background: set[asyncio.Task[None]] = set()
         self._told_address: ReflexiveAddress | None = None
         self._told_trouble: str | None = None
@@ -82,7 +83,7 @@ class Chat:
         """Talks until the person leaves: ``@exit``, ctrl-D, ctrl-C or the end of the input."""
         self._show(f"registered as {self._node.id} at {self._node.server}; @help shows the commands")
         await self._show_list("")
-        async with asyncio.TaskGroup() as self._tasks:
+        async with self._tasks:
             self._in_background(self._watch_node())
             self._in_background(self._welcome_channels())
             try:
@@ -93,11 +94,11 @@ class Chat:
                 for task in self._background:
                     task.cancel()
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        if self._tasks is not None:
-            task = self._tasks.create_task(work)
-            self._background.add(task)
-            task.add_done_callback(self._background.discard)
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._tasks.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
 
     # --- commands ----------------------------------------------------------------------------------------
 
@@ -162,12 +163,22 @@ class Chat:
 
     def _conversation_with(self, peer: str) -> Conversation | None:
         conversation = self._conversations.get(peer)
-        has_room = len(self._conversations) < MAX_CONVERSATIONS
-        if conversation is None and has_room:
+        if conversation is None and self._make_room():
             conversation = Conversation(self._node, peer, self._report)
             self._conversations[peer] = conversation
-            self._in_background(conversation.run(self._hear))
+            self._senders[peer] = self._in_background(conversation.run(self._hear))
         return conversation
+
+    def _make_room(self) -> bool:
+        """Forgets an idle conversation where there are too many; False where all of them are needed."""
+        if len(self._conversations) < MAX_CONVERSATIONS:
+            return True
+        idle = next((peer for peer, one in self._conversations.items() if one.is_idle), None)
+        if idle is None:
+            return False
+        del self._conversations[idle]
+        self._senders.pop(idle).cancel()
+        return True
 
     def _report(self, conversation: Conversation, outcome: Outcome) -> None:
         peer, text = printable(conversation.peer), printable(outcome.text)

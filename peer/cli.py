@@ -11,9 +11,10 @@ import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import IO, Any, TypeVar
+from typing import IO, Any, NoReturn, TypeVar
 
 import click
 
@@ -92,22 +93,22 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--log-level",
-    default="WARNING",
+    default="warning",
     show_default=True,
     help="Of the log on standard error.",
-    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
+    type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
 )
 @click.option("--trace", "trace_file", type=click.File("wb", lazy=False), help="Record events as JSON lines.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
-@click.version_option(package_name="nat-traversal-toolkit")
+@click.version_option(package_name="nat-traversal-toolkit", prog_name="peer")
 @click.pass_context
-def main(ctx: click.Context, log_level: str, trace_file: IO[bytes] | None, debug: bool) -> None:
+def cli(ctx: click.Context, log_level: str, trace_file: IO[bytes] | None, debug: bool) -> None:
     """Talk to a peer directly, from behind NATs."""
     logging.basicConfig(level=log_level.upper(), stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
     ctx.obj = Options(trace=Trace(trace_file), debug=debug)
 
 
-@main.command()
+@cli.command()
 @click.option(
     "--id", "client_id", metavar="ID", callback=_parsed_by(_parse_id), help="Your id; asked for when missing."
 )
@@ -124,7 +125,7 @@ def chat(options: Options, client_id: str | None, server: ServerAddress | None) 
     sys.exit(ExitCode.OK if code is ExitCode.INTERRUPTED else code)
 
 
-@main.command()
+@cli.command()
 @click.argument("peer", callback=_parsed_by(_parse_id))
 @_id
 @_server
@@ -170,7 +171,7 @@ def connect(
     sys.exit(_run(options, attempt(), on_error=_failure_printer(peer, as_json=as_json)))
 
 
-@main.command()
+@cli.command()
 @_id
 @_server
 @click.option("--once", is_flag=True, help="End after the first peer.")
@@ -185,6 +186,21 @@ def listen(options: Options, client_id: str, server: ServerAddress, once: bool, 
         return ExitCode.OK if report is None or report.outcome == "direct" else ExitCode.NO_PATH
 
     sys.exit(_run(options, wait(), on_error=_failure_printer(None, as_json=as_json)))
+
+
+def main() -> NoReturn:
+    """The program ``peer``: wrong usage is one clear line, and exit codes are from one table."""
+    try:
+        cli.main(prog_name="peer", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as problem:
+        problem.show()
+        sys.exit(ExitCode.USAGE)
+    except click.ClickException as problem:
+        click.echo(f"peer: {problem.format_message()}", err=True)
+        sys.exit(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(ExitCode.INTERRUPTED)
+    sys.exit(ExitCode.OK)
 
 
 async def _chat(options: Options, client_id: str | None, server: ServerAddress | None) -> ExitCode:
@@ -249,7 +265,7 @@ def _run(
         return ExitCode.OK
     except PeerError as exc:
         if options.debug:
-            raise
+            traceback.print_exc()
         on_error(exc)
         return ExitCode(getattr(exc, "exit_code", ExitCode.NO_PATH))
 

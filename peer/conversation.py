@@ -63,6 +63,11 @@ class Conversation:
         """Lines that have had no outcome yet."""
         return self._queue.qsize() + (self._under_way is not None)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing would be lost by forgetting it."""
+        return self.undecided == 0 and not self._has_open_channel()
+
     def adopt(self, channel: Channel) -> None:
         """Uses a channel that the peer opened: the newest one has the least doubtful far end."""
         self.channel = channel

@@ -2,4 +2,5 @@
 
 from rendezvous.cli import main
 
-main(prog_name="rendezvous")
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -40,12 +41,13 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
     help="What goes to standard error.",
 )
 @click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
+@click.version_option(package_name="nat-traversal-toolkit", prog_name="rendezvous")
 @click.option(
     "--trace",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write one JSON object an event to this file.",
 )
-def main(host: str, port: int, log_level: str, debug: bool, trace: Path | None) -> None:
+def cli(host: str, port: int, log_level: str, debug: bool, trace: Path | None) -> None:
     """Run the rendezvous server, where peers behind NATs find each other.
 
     It listens on TCP and UDP, prints what happens to clients, and stops on SIGTERM or Ctrl-C after telling
@@ -55,6 +57,16 @@ def main(host: str, port: int, log_level: str, debug: bool, trace: Path | None) 
         stream=sys.stderr, level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     sys.exit(run(ServerConfig(host=host, port=port, trace=trace), debug=debug))
+
+
+def main() -> NoReturn:
+    """The program ``rendezvous``: wrong usage is one clear line, and exit codes are from one table."""
+    try:
+        cli.main(prog_name="rendezvous", standalone_mode=False)
+    except click.ClickException as problem:
+        click.echo(f"rendezvous: {problem.format_message()}", err=True)
+        sys.exit(ExitCode.USAGE)
+    sys.exit(ExitCode.OK)
 
 
 def run(config: ServerConfig, *, debug: bool) -> ExitCode:

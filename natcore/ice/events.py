@@ -27,6 +27,10 @@ class Path:
     remote: TransportAddress
     rtt: float | None
 
+    def __str__(self) -> str:
+        rtt = "" if self.rtt is None else f", rtt {self.rtt * 1000:.1f} ms"
+        return f"{self.local} -> {self.remote} ({self.kind.value}{rtt})"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckStarted:

@@ -43,6 +43,7 @@ from natcore.stun import (
     answer_binding_request,
     answer_classic_request,
     error_response,
+    not_understood,
     short_term_key,
 )
 
@@ -103,7 +104,7 @@ class Observer:
         if not request.is_authentic(key):
             self._counters.forged_awakes += 1
             return _unauthenticated(request)
-        if request.unknown_required:
+        if not_understood(request):
             self._counters.unexpected_datagrams += 1
             return Finding(response=answer_binding_request(request, source, key=key))  # a 420
         sequence = request.get(AwakeSequence)

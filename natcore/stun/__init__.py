@@ -71,6 +71,7 @@ from natcore.stun.message import (
 from natcore.stun.server import (
     answer_binding_request,
     error_response,
+    not_understood,
 )
 from natcore.stun.transaction import (
     ClientTransaction,
@@ -139,6 +140,7 @@ __all__ = [
     "error_response",
     "is_stun",
     "long_term_key",
+    "not_understood",
     "short_term_key",
     "user_hash",
 ]

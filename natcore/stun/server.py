@@ -44,9 +44,9 @@ def answer_binding_request(
     """
     if request.method is not Method.BINDING or request.message_class is not MessageClass.REQUEST:
         return None
-    not_understood = _find_not_understood(request)
-    if not_understood:
-        attributes = (ErrorCode(UNKNOWN_ATTRIBUTE_CODE, ""), UnknownAttributes(not_understood))
+    unknown = not_understood(request)
+    if unknown:
+        attributes = (ErrorCode(UNKNOWN_ATTRIBUTE_CODE, ""), UnknownAttributes(unknown))
         return _respond(request, MessageClass.ERROR_RESPONSE, attributes, key)
     return _respond(request, MessageClass.SUCCESS_RESPONSE, (XorMappedAddress(source),), key)
 
@@ -70,7 +70,8 @@ def error_response(request: ReceivedMessage, code: int, reason: str, key: bytes 
     return _respond(request, MessageClass.ERROR_RESPONSE, (ErrorCode(code, reason),), key)
 
 
-def _find_not_understood(request: ReceivedMessage) -> tuple[int, ...]:
+def not_understood(request: ReceivedMessage) -> tuple[int, ...]:
+    """The types of the attributes for which a request gets a 420: unknown ones, and what we cannot obey."""
     undoable = tuple(kind.TYPE for kind in _NOT_UNDERSTOOD if request.get(kind) not in (None, _ASKS_NOTHING))
     return request.unknown_required + undoable
 

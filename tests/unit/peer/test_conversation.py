@@ -193,3 +193,16 @@ async def test_a_line_that_is_on_its_way_for_long_is_said_to_be(monkeypatch: pyt
         channel.first_delivery.settle(confirmed=True)
         await scene.conversation.drained()
         assert scene.outcomes == [Outcome("one", None, is_final=False), Outcome("one", None)]
+
+
+async def test_a_conversation_is_idle_without_lines_and_without_an_open_channel() -> None:
+    async with running() as scene:
+        idle = [scene.conversation.is_idle]
+        channel = scene.node.will_open("first")
+        assert scene.conversation.say("one")
+        idle.append(scene.conversation.is_idle)
+        await scene.conversation.drained()
+        idle.append(scene.conversation.is_idle)
+        channel.is_open = False
+        idle.append(scene.conversation.is_idle)
+        assert idle == [True, False, False, True]

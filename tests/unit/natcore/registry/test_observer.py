@@ -16,6 +16,8 @@ from natcore.stun import (
     Message,
     MessageClass,
     Method,
+    Padding,
+    ResponsePort,
     Software,
     TransactionId,
     UnknownAttribute,
@@ -166,14 +168,17 @@ def test_an_awake_without_a_sequence_number_is_a_bad_request() -> None:
     assert talk.reports == ["elsa Asleep"]
 
 
-def test_an_awake_with_an_attribute_that_we_must_know_gets_a_420_and_wakes_nobody() -> None:
+@pytest.mark.parametrize("attribute", [UnknownAttribute(0x7FFF, b""), ResponsePort(4000), Padding(64)])
+def test_an_awake_with_an_attribute_that_we_must_obey_gets_a_420_and_wakes_nobody(
+    attribute: UnknownAttribute | ResponsePort | Padding,
+) -> None:
     talk = Conversation()
     registered = talk.session(talk.register("elsa"))
     request = Message(
         method=Method.BINDING,
         message_class=MessageClass.REQUEST,
         transaction_id=T,
-        attributes=(Username(registered.session), AwakeSequence(1), UnknownAttribute(0x7FFF, b"")),
+        attributes=(Username(registered.session), AwakeSequence(1), attribute),
     )
     answer = talk.datagram(request.encode(key=registered.key.encode()))
     assert answer is not None
