@@ -16,14 +16,14 @@ from typing import Any, assert_never
 from natcore.address import ReflexiveAddress
 from natcore.channel import MAX_PAYLOAD_SIZE
 from natcore.control.messages import Change, Status
-from natcore.endpoint import AwakeFailed as AwakeFailedEvent
-from natcore.endpoint import Awoke, ClientsChanged
+from natcore.endpoint import Awoke, ClientsChanged, WakingFailed
 from natcore.errors import PeerError
 from peer.channel import Channel
 from peer.console import Console
 from peer.conversation import Conversation, Outcome
 from peer.errors import AwakeFailed
-from peer.node import Node, NodeEvent, ServerBack, ServerLost, ServerRefuses
+from peer.events import NodeEvent, ServerBack, ServerLost, ServerRefuses
+from peer.node import Node
 from peer.text import decoded, printable
 
 MAX_CONVERSATIONS = 256
@@ -237,7 +237,7 @@ class Chat:
             case Awoke():
                 if event.address != self._told_address:
                     self._show_address(event.address)
-            case AwakeFailedEvent():
+            case WakingFailed():
                 self._show(f"the server does not see your datagrams: {event.reason}")
             case ServerLost():
                 if self._told_trouble is None:  # every further attempt would say the same

@@ -27,9 +27,6 @@ from natcore.address import IPAddress, ReflexiveAddress, TransportAddress
 from natcore.channel import MAX_PAYLOAD_SIZE
 from natcore.control.messages import Status
 from natcore.endpoint import (
-    AwakeFailed as AwakeFailedEvent,
-)
-from natcore.endpoint import (
     Awoke,
     ClientEndpoint,
     ClientsChanged,
@@ -43,12 +40,14 @@ from natcore.endpoint import (
     ServerLeaving,
     SessionEventOccurred,
     SessionStarted,
+    WakingFailed,
 )
 from natcore.errors import MisuseError, PeerError
 from natcore.ice import CandidateType, LocalCandidate
 from peer.channel import Channel
 from peer.driver import Driver
 from peer.errors import AwakeFailed, NoPath, PeerUnavailable, RegistrationFailed, ServerUnreachable
+from peer.events import NodeEvent, ServerBack, ServerLost, ServerRefuses
 from peer.link import ServerLink, retry_delays
 from peer.server_address import ServerAddress
 from peer.sockets import open_sockets
@@ -79,29 +78,6 @@ class NodeConfig:
     """
 
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerLost:
-    """The connection to the server is gone; the node tries again in ``retry_in`` seconds."""
-
-    reason: str
-    retry_in: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerBack:
-    """The node is registered again, and Awake if it was."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerRefuses:
-    """The server is there again, but does not take our id any more."""
-
-    reason: str
-
-
-NodeEvent = ClientsChanged | Awoke | AwakeFailedEvent | ServerLost | ServerBack | ServerRefuses
 
 
 class Node:
@@ -350,7 +326,7 @@ class Node:
                     if not waiter.done():
                         waiter.set_result(event.address)
                 self._tell(event)
-            case AwakeFailedEvent():
+            case WakingFailed():
                 for waiter in self._awake_waiters:
                     _fail(waiter, AwakeFailed(detail=event.reason))
                 self._tell(event)

@@ -1,6 +1,6 @@
 """A client as one pure object: registration, Awake, sessions."""
 
-from natcore.endpoint.awake import AwakeConfig, AwakeFailed, Awoke
+from natcore.endpoint.awake import AwakeConfig, Awoke, WakingFailed
 from natcore.endpoint.endpoint import ClientEndpoint, EndpointConfig
 from natcore.endpoint.events import (
     ClientsChanged,
@@ -18,7 +18,6 @@ from natcore.endpoint.sessions import SessionLimits
 
 __all__ = [
     "AwakeConfig",
-    "AwakeFailed",
     "Awoke",
     "ClientEndpoint",
     "ClientsChanged",
@@ -33,4 +32,5 @@ __all__ = [
     "SessionEventOccurred",
     "SessionLimits",
     "SessionStarted",
+    "WakingFailed",
 ]

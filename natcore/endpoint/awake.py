@@ -48,13 +48,13 @@ class Awoke:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AwakeFailed:
+class WakingFailed:
     """No request of the last few was answered, or the server said no. Requests go on at the usual pace."""
 
     reason: str
 
 
-AwakeEvent = Awoke | AwakeFailed
+AwakeEvent = Awoke | WakingFailed
 
 
 class AwakeAgent:
@@ -175,4 +175,4 @@ class AwakeAgent:
     def _fail(self, reason: str) -> None:
         if not self._is_failing:
             self._is_failing = True
-            self._events.append(AwakeFailed(reason=reason))
+            self._events.append(WakingFailed(reason=reason))

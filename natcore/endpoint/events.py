@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from natcore.channel import PeerSession, SessionEvent
 from natcore.control.messages import ClientChange, FaultCode, Status
-from natcore.endpoint.awake import AwakeFailed, Awoke
+from natcore.endpoint.awake import Awoke, WakingFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ EndpointEvent = (
     | RegistrationRefused
     | ClientsChanged
     | Awoke
-    | AwakeFailed
+    | WakingFailed
     | SessionStarted
     | ConnectFailed
     | SessionEventOccurred

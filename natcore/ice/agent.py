@@ -25,7 +25,7 @@ from natcore import stun
 from natcore.address import TransportAddress
 from natcore.agent import RandomBytes, Transmit
 from natcore.errors import DecodeError, MisuseError
-from natcore.ice.candidate import Candidate, CandidateType, LocalCandidate
+from natcore.ice.candidate import Candidate, LocalCandidate
 from natcore.ice.check import (
     ROLE_CONFLICT,
     IncomingCheck,
@@ -50,6 +50,7 @@ from natcore.ice.events import (
 from natcore.ice.nomination import Nomination
 from natcore.ice.outstanding import OutstandingCheck, OutstandingChecks
 from natcore.ice.pair import CandidatePair, PairState
+from natcore.ice.remote import RemoteCandidates
 from natcore.ice.state import MOVES, AgentState, IceCounters, diagnose
 
 
@@ -76,8 +77,7 @@ class IceAgent:
         self._random = random
         self._local, self._remote = local, remote
         self._local_candidates = list(local_candidates)
-        self._remote_candidates: dict[TransportAddress, Candidate] = {}
-        self._peer_reflexive_count = 0
+        self._remote_candidates = RemoteCandidates(max_peer_reflexive=config.max_peer_reflexive)
         self._tie_breaker = int.from_bytes(random(8), "big")
         self._checklist = CheckList(max_pairs=config.max_pairs)
         self._checks = OutstandingChecks()
@@ -109,11 +109,9 @@ class IceAgent:
 
     def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
         """Adds a candidate of the peer's, before or while checking (RFC 8838 section 11)."""
-        if candidate.address in self._remote_candidates:
-            return
-        self._remote_candidates[candidate.address] = candidate
-        self._checklist.pair_with(self._local_candidates, candidate)
-        self._next_check_at = min(self._next_check_at, now)
+        if self._remote_candidates.add(candidate):
+            self._checklist.pair_with(self._local_candidates, candidate)
+            self._next_check_at = min(self._next_check_at, now)
 
     def close(self) -> None:
         """Ends the session; nothing is sent or told any more."""
@@ -214,7 +212,7 @@ class IceAgent:
             self._transmit(build_role_conflict(message, local=self._local), source, base)
             return True
         self._transmit(build_success(message, source, local=self._local), source, base)
-        pair = self._checklist.find(base, source) or self._add_peer_reflexive(check, source, base)
+        pair = self._pair_of(check, source, base)
         if pair is None:
             return True
         if check.nominates and not self.is_controlling:
@@ -239,26 +237,16 @@ class IceAgent:
         self.is_controlling = not self.is_controlling
         self._nomination.role_switched()
 
-    def _add_peer_reflexive(
+    def _pair_of(
         self, check: IncomingCheck, source: TransportAddress, base: TransportAddress
     ) -> CandidatePair | None:
-        """RFC 8445 section 7.3.1.3: an authentic check from an address that nobody told us of."""
+        """The pair on which a check came, added where it is new and there is room."""
+        pair = self._checklist.find(base, source)
         local = next((mine for mine in self._local_candidates if mine.base == base), None)
-        if local is None:
-            return None
-        candidate = self._remote_candidates.get(source)
-        if candidate is None:
-            if self._peer_reflexive_count >= self._config.max_peer_reflexive:
-                return None
-            self._peer_reflexive_count += 1
-            candidate = Candidate(
-                type=CandidateType.PEER_REFLEXIVE,
-                address=source,
-                priority=check.priority,
-                foundation=f"prflx{self._peer_reflexive_count}",
-            )
-            self._remote_candidates[source] = candidate
-        return self._checklist.add(local, candidate)
+        if pair is not None or local is None:
+            return pair
+        remote = self._remote_candidates.at(source, priority=check.priority)
+        return None if remote is None else self._checklist.add(local, remote)
 
     def _receive_response(
         self, message: stun.ReceivedMessage, source: TransportAddress, base: TransportAddress, now: float

@@ -7,11 +7,11 @@ import pytest
 from natcore.channel import DataReceived, MessageConfirmed, SessionConfirmed, SessionEnded
 from natcore.control.messages import FaultCode, Status
 from natcore.endpoint import (
-    AwakeFailed,
     ConnectFailed,
     ConnectionUnusable,
     RegistrationConfirmed,
     SessionStarted,
+    WakingFailed,
 )
 from natcore.nat import NatBehavior
 from tests.sim.nats import FULL_CONE, PORT_RESTRICTED, SYMMETRIC
@@ -102,7 +102,7 @@ def test_a_client_whose_udp_is_blocked_stays_asleep_and_says_so() -> None:
         pair.endpoints[index].wake(0.0)
         pair.dial(index)
     pair.advance(6.0)
-    assert len(pair.anna.events(AwakeFailed)) == 1
+    assert len(pair.anna.events(WakingFailed)) == 1
     pair.elsas.connect("anna", pair.now)
     pair.drain(pair.elsa)
     pair.drive_until(ConnectFailed, pair.elsa)

@@ -6,7 +6,7 @@ import pytest
 from natcore import stun
 from natcore.address import TransportAddress
 from natcore.control.messages import MAX_CANDIDATES, Ping, Publish, Status
-from natcore.endpoint import AwakeFailed, Awoke, ConnectionUnusable
+from natcore.endpoint import Awoke, ConnectionUnusable, WakingFailed
 from tests.sim.pair import local_host
 from tests.unit.natcore.endpoint.rehearsed_server import (
     BASE,
@@ -94,7 +94,9 @@ def test_no_answer_is_said_after_4_7_s_and_the_requests_go_on() -> None:
         server.at(due)
         requests += len(server.sent())
     assert requests == 6
-    assert server.events() == [AwakeFailed(reason="no answer from 198.51.100.1:10080 to 6 requests over UDP")]
+    assert server.events() == [
+        WakingFailed(reason="no answer from 198.51.100.1:10080 to 6 requests over UDP")
+    ]
     server.at(15.0)
     (request,) = server.sent()
     server.answer_awake(request)
@@ -112,7 +114,7 @@ def test_refreshes_that_fail_are_said_once() -> None:
         server.at(due)
         server.sent()
         server.say(Ping())  # the connection lives
-        told += [event for event in server.events() if isinstance(event, AwakeFailed)]
+        told += [event for event in server.events() if isinstance(event, WakingFailed)]
     assert server.now > 60.0
     assert len(told) == 1
 
@@ -139,7 +141,7 @@ def test_a_forged_rejection_ends_nothing() -> None:
     (request,) = server.sent()
     forged = stun.error_response(stun.Message.decode(request.data), 401, "Unauthenticated")
     server.endpoint.receive_datagram(forged, SERVER, BASE, 0.1)
-    assert server.events() == [AwakeFailed(reason="the server says 401")]
+    assert server.events() == [WakingFailed(reason="the server says 401")]
     server.answer_awake(request)
     assert [type(event) for event in server.events()] == [Awoke]
 

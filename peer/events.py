@@ -1,0 +1,30 @@
+"""What a node tells whoever listens to it: about other clients, itself, and the connection to the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from natcore.endpoint import Awoke, ClientsChanged, WakingFailed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLost:
+    """The connection to the server is gone; the node tries again in ``retry_in`` seconds."""
+
+    reason: str
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerBack:
+    """The node is registered again, and Awake if it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerRefuses:
+    """The server is there again, but does not take our id any more."""
+
+    reason: str
+
+
+NodeEvent = ClientsChanged | Awoke | WakingFailed | ServerLost | ServerBack | ServerRefuses
