@@ -6,12 +6,11 @@
     +-- MisuseError                  the owner called an object in a wrong state or with a wrong value
     +-- ProtocolError                the remote side broke a protocol
     |   +-- DecodeError              bytes that are not what they should be (also: ValueError)
-    +-- TransactionError             a STUN transaction ended without a success response
-    |   +-- TransactionTimedOut      nobody answered
-    |   +-- TransactionRejected      an error response came, with its code
-    +-- TraversalError               no path to the peer
     +-- RendezvousError              what the server (or its client) says to an operator
     +-- PeerError                    what the peer library says to its user
+
+A transaction that nobody answers, and a peer to whom there is no path, are no exceptions here but events: an
+agent tells them to its owner. The peer library turns them into exceptions of its own.
 
 Fields come first and the text is built from them. What a *peer* sends never raises out of an agent: a
 :class:`DecodeError` is caught there and counted. ``netlab`` has its own root, ``netlab.errors.LabError``,
@@ -51,48 +50,6 @@ class DecodeError(ProtocolError, ValueError):
     def __str__(self) -> str:
         text = f"{self.what}: got {self.got}"
         return text if self.expected is None else f"{text}, expected {self.expected}"
-
-
-class TransactionError(NatTraversalError):
-    """A STUN transaction ended without a success response."""
-
-
-class TransactionTimedOut(TransactionError):
-    """No response came to any of the requests of a transaction.
-
-    Attributes:
-        requests_sent: how many times the request was sent.
-        waited: seconds from the first request to giving up.
-    """
-
-    def __init__(self, *, requests_sent: int, waited: float) -> None:
-        self.requests_sent = requests_sent
-        self.waited = waited
-        super().__init__(requests_sent, waited)
-
-    def __str__(self) -> str:
-        return f"no response to {self.requests_sent} requests in {self.waited:.1f} s"
-
-
-class TransactionRejected(TransactionError):
-    """An error response came.
-
-    Attributes:
-        code: the STUN error code, 300 to 699 (RFC 8489 section 14.8).
-        reason: the reason phrase as the server sent it, untrusted text.
-    """
-
-    def __init__(self, *, code: int, reason: str) -> None:
-        self.code = code
-        self.reason = reason
-        super().__init__(code, reason)
-
-    def __str__(self) -> str:
-        return f"rejected with error {self.code} ({self.reason})"
-
-
-class TraversalError(NatTraversalError):
-    """No path to the peer was found, or the path was lost; the text says why."""
 
 
 class RendezvousError(NatTraversalError):

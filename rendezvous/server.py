@@ -13,6 +13,7 @@ import itertools
 import logging
 import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Self, assert_never
 
 from natcore.address import IPAddress, TransportAddress
@@ -120,6 +121,9 @@ class Server:
             self._timer.cancel()
         self._datagrams.stop(self._loop)
         self._listening.close()
+        counters = asdict(self._registry.counters)
+        logger.info("= %s", ", ".join(f"{count} {name}" for name, count in counters.items()))
+        self._trace("counted", **counters)
         self._trace.close()
 
     # --- from the sockets to the registry -------------------------------------------------------------

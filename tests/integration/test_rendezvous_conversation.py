@@ -97,6 +97,7 @@ def test_the_trace_tells_what_happened_without_secrets(tmp_path: Path) -> None:
     assert {"connection_opened", "datagram_received", "datagram_sent", "reported"} <= {
         event["event"] for event in events
     }
+    assert (events[-1]["event"], events[-1]["awakes"]) == ("counted", 1)
     assert registered["key"] not in text
 
 

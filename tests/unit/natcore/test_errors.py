@@ -14,8 +14,6 @@ TEXTS = [
         "STUN header: got 19 bytes, expected 20",
     ),
     (errors.DecodeError("port", got="nonsense"), "port: got nonsense"),
-    (errors.TransactionTimedOut(requests_sent=7, waited=39.5), "no response to 7 requests in 39.5 s"),
-    (errors.TransactionRejected(code=401, reason="Unauthorized"), "rejected with error 401 (Unauthorized)"),
     (
         peer_errors.ServerUnreachable(server="example.org:10080", detail="connection refused"),
         "cannot use the server example.org:10080: connection refused",
