@@ -241,8 +241,9 @@ class Lab:
         unique = f"{label}~{earlier + 1}" if earlier else label
         process = NodeProcess(command, label=unique, folder=self.artefacts)
         self._processes.append(process)
-        if process.id is not None:
-            self._remember(self._state.with_process(process.id))
+        identity = process.id  # once: it may end between two looks
+        if identity is not None:
+            self._remember(self._state.with_process(identity))
         return process
 
     def _remember(self, new: LabState) -> None:

@@ -9,7 +9,10 @@ two addresses are those of ``stunserver.py``. It prints one JSON object::
 
 Silence is never waited for. Each question whose answer may be filtered is followed by one whose answer
 cannot be, to the same single-threaded server over the same road; when the second answer is here and the
-first one is not, the first was dropped. Every question is asked of a socket that has spoken to nobody else.
+first one is not, the first was dropped.
+
+Every question is asked of a socket that has spoken to nobody else, *on a port that has not either*: sockets
+stay open until the end, because the kernel hands a closed one's port out again, and a NAT remembers it.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 Endpoint = tuple[str, int]
 
@@ -125,13 +129,15 @@ def ask(udp: socket.socket, server: Endpoint, *doubtful: bytes) -> tuple[Endpoin
     raise NoAnswer(f"no answer from {server[0]}:{server[1]} to {MAX_SENDS} requests")
 
 
-def measure_mapping(addresses: Sequence[str]) -> tuple[str, list[tuple[int, list[Endpoint]]]]:
+def measure_mapping(
+    addresses: Sequence[str], sockets: ExitStack
+) -> tuple[str, list[tuple[int, list[Endpoint]]]]:
     """The mapping behaviour, and for each trial the local port and how the four server endpoints saw it."""
     trials = []
     for _ in range(MAPPING_TRIALS):
-        with open_socket() as udp:
-            seen = [ask(udp, (ip, port))[0] for ip in addresses for port in PORTS]
-            trials.append((udp.getsockname()[1], seen))
+        udp = sockets.enter_context(open_socket())
+        seen = [ask(udp, (ip, port))[0] for ip in addresses for port in PORTS]
+        trials.append((udp.getsockname()[1], seen))
     if all(len(set(seen)) == 1 for _, seen in trials):
         return ENDPOINT_INDEPENDENT, trials
     if all(seen[0] == seen[1] and seen[2] == seen[3] for _, seen in trials):
@@ -149,26 +155,28 @@ def name_allocation(trials: Sequence[tuple[int, list[Endpoint]]]) -> str:
     return "sequential" if is_sequential else "random"
 
 
-def measure_filtering(server: Endpoint) -> str:
+def measure_filtering(server: Endpoint, sockets: ExitStack) -> str:
     """The filtering behaviour towards an endpoint and an address that were never sent to."""
-    with open_socket() as udp:
-        ask(udp, server)
-        _, answered = ask(udp, server, _CHANGE_ADDRESS_AND_PORT, _CHANGE_PORT)
+    udp = sockets.enter_context(open_socket())
+    ask(udp, server)
+    _, answered = ask(udp, server, _CHANGE_ADDRESS_AND_PORT, _CHANGE_PORT)
     if 0 in answered:
         return ENDPOINT_INDEPENDENT
     return ADDRESS_DEPENDENT if 1 in answered else ADDRESS_AND_PORT_DEPENDENT
 
 
-def measure_early_inbound(server: Endpoint, stranger: Endpoint) -> tuple[bool, Endpoint, int]:
+def measure_early_inbound(
+    server: Endpoint, stranger: Endpoint, sockets: ExitStack
+) -> tuple[bool, Endpoint, int]:
     """Has the stranger send to a port of ours before we send to it.
 
     Returns whether that packet came through, then how the stranger saw us, then our port.
     """
-    with open_socket() as control, open_socket() as quiet:
-        port = quiet.getsockname()[1]
-        ask(control, server, _CHANGE_ADDRESS_AND_PORT + response_port(port))
-        came_through = bool(drain(quiet, 0))
-        return came_through, ask(quiet, stranger)[0], port
+    control, quiet = (sockets.enter_context(open_socket()) for _ in range(2))
+    port = quiet.getsockname()[1]
+    ask(control, server, _CHANGE_ADDRESS_AND_PORT + response_port(port))
+    came_through = bool(drain(quiet, 0))
+    return came_through, ask(quiet, stranger)[0], port
 
 
 def agreed(question: Callable[[], str], trials: int) -> str:
@@ -186,24 +194,23 @@ def reaches_by_tcp(server: Endpoint) -> bool:
     return True
 
 
-def measure(addresses: Sequence[str]) -> dict[str, object]:
-    """Everything, as the JSON object of the module's text.
+def measure(addresses: Sequence[str], sockets: ExitStack) -> dict[str, object]:
+    """Everything, as the JSON object of the module's text; ``sockets`` is closed by the caller, at the end.
 
     Raises:
         NoAnswer: the server cannot be reached by TCP either, or fell silent half-way.
     """
     server, stranger = (addresses[0], PORTS[0]), (addresses[1], PORTS[1])
     try:
-        with open_socket() as udp:
-            ask(udp, server)
+        ask(sockets.enter_context(open_socket()), server)
     except NoAnswer:
         if not reaches_by_tcp(server):
             raise
         return {"udp_blocked": True, "evidence": {"tcp": "connected", "udp_requests": MAX_SENDS}}
-    mapping, trials = measure_mapping(addresses)
+    mapping, trials = measure_mapping(addresses, sockets)
     allocation = name_allocation(trials)
-    filtering = agreed(lambda: measure_filtering(server), FILTERING_TRIALS)
-    early = [measure_early_inbound(server, stranger) for _ in range(EARLY_TRIALS)]
+    filtering = agreed(lambda: measure_filtering(server, sockets), FILTERING_TRIALS)
+    early = [measure_early_inbound(server, stranger, sockets) for _ in range(EARLY_TRIALS)]
     return {
         "udp_blocked": False,
         "translated": trials[0][1][0][0] != local_address(server),
@@ -243,6 +250,7 @@ if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit("usage: probe.py ADDRESS OTHER-ADDRESS")
     try:
-        print(json.dumps(measure(sys.argv[1:])))
+        with ExitStack() as opened:
+            print(json.dumps(measure(sys.argv[1:], opened)))
     except NoAnswer as problem:
         sys.exit(f"probe: {problem}")

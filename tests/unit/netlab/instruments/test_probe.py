@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -103,3 +103,20 @@ def test_silence_is_told_from_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "ANSWER_TIMEOUT", 0.001)
     with probe.open_socket() as silent, probe.open_socket() as udp, pytest.raises(probe.NoAnswer):
         probe.ask(udp, (LOCAL, silent.getsockname()[1]))
+
+
+def test_no_port_is_given_back_while_its_nat_may_remember_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[socket.socket] = []
+
+    def note(udp: socket.socket, *_question: object) -> tuple[tuple[str, int], set[int]]:
+        asked.append(udp)
+        return (LOCAL, 1), set()
+
+    monkeypatch.setattr(probe, "ask", note)
+    with ExitStack() as sockets:
+        probe.measure_mapping(["192.0.2.1", "192.0.2.2"], sockets)
+        probe.measure_filtering(("192.0.2.1", 3478), sockets)
+        probe.measure_early_inbound(("192.0.2.1", 3478), ("192.0.2.2", 3479), sockets)
+        ports = {udp.getsockname()[1] for udp in asked}
+        assert len(ports) == len(set(asked)) == probe.MAPPING_TRIALS + 3
+    assert all(udp.fileno() == -1 for udp in asked)
