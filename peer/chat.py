@@ -48,18 +48,16 @@ class Command:
     Attributes:
         usage: how it is typed.
         help: what it does, one line.
-        run: gets what was typed after the command.
+        run: gets the chat and what was typed after the command.
     """
 
     usage: str
     help: str
-    run: Callable[[str], Awaitable[None]]
+    run: Callable[[Chat, str], Awaitable[None]]
 
 
 class Chat:
     """One person's chat over an entered node."""
-
-    COMMANDS = ("@awake", "@show_list", "@chat", "@help", "@exit")
 
     def __init__(self, node: Node, console: Console) -> None:
         self._node = node
@@ -71,13 +69,6 @@ class Chat:
         self._told_address: ReflexiveAddress | None = None
         self._told_trouble: str | None = None
         self._is_leaving = False
-        self._commands = {
-            "@awake": Command("@awake", "let the server learn your UDP endpoint", self._awake),
-            "@show_list": Command("@show_list", "show who is registered", self._show_list),
-            "@chat": Command("@chat ID TEXT", "send TEXT to ID, directly", self._chat),
-            "@help": Command("@help", "show these commands", self._help),
-            "@exit": Command("@exit", "unregister and leave", self._exit),
-        }
 
     async def run(self) -> None:
         """Talks until the person leaves: ``@exit``, ctrl-D, ctrl-C or the end of the input."""
@@ -111,11 +102,11 @@ class Chat:
 
     async def _obey(self, line: str) -> None:
         word, _, rest = line.partition(" ")
-        command = self._commands.get(word)
+        command = COMMANDS.get(word)
         if command is not None:
-            await command.run(rest.strip())
+            await command.run(self, rest.strip())
         elif word.startswith("@"):
-            near = get_close_matches(word, self._commands, n=1)
+            near = get_close_matches(word, COMMANDS, n=1)
             hint = f"did you mean {near[0]}?" if near else "@help shows the commands"
             self._show(f"{printable(word)[:40]}: no such command; {hint}")
         elif line:
@@ -153,7 +144,7 @@ class Chat:
             self._show(f"not sent: too many lines to {printable(peer)} are waiting")
 
     async def _help(self, _rest: str) -> None:
-        for command in self._commands.values():
+        for command in COMMANDS.values():
             self._show(f"  {command.usage:<16} {command.help}")
 
     async def _exit(self, _rest: str) -> None:
@@ -275,3 +266,13 @@ class Chat:
 
     def _show(self, line: str) -> None:
         self._console.show(line)
+
+
+COMMANDS = {
+    "@awake": Command("@awake", "let the server learn your UDP endpoint", Chat._awake),
+    "@show_list": Command("@show_list", "show who is registered", Chat._show_list),
+    "@chat": Command("@chat ID TEXT", "send TEXT to ID, directly", Chat._chat),
+    "@help": Command("@help", "show these commands", Chat._help),
+    "@exit": Command("@exit", "unregister and leave", Chat._exit),
+}
+"""What can be typed, by its first word."""

@@ -24,7 +24,7 @@ from natcore.endpoint import EndpointConfig
 from natcore.errors import DecodeError, PeerError
 from natcore.ice import IceConfig
 from peer import oneshot
-from peer.chat import Chat
+from peer.chat import COMMANDS, Chat
 from peer.console import Console, open_console
 from peer.exit_codes import ExitCode
 from peer.node import Node, NodeConfig
@@ -204,7 +204,7 @@ def main() -> NoReturn:
 
 
 async def _chat(options: Options, client_id: str | None, server: ServerAddress | None) -> ExitCode:
-    async with open_console(Chat.COMMANDS) as console:
+    async with open_console(list(COMMANDS)) as console:
         client_id = client_id or await _ask(console, "Input Your ID : ", _parse_id)
         server = server or await _ask(console, "Input server's IP address : ", ServerAddress.parse)
         if client_id is None or server is None:

@@ -61,10 +61,8 @@ class Driver:
         if control:
             self._send_control(control)
         for transmit in self.endpoint.datagrams_to_send():
-            logger.debug("> %s to %s", f"{len(transmit.data)} bytes", transmit.destination)
-            self._trace.event(
-                self.now, "sent", length=len(transmit.data), destination=str(transmit.destination)
-            )
+            logger.debug("> %d bytes to %s", len(transmit.data), transmit.destination)
+            self._trace.event(self.now, "sent", length=len(transmit.data), destination=transmit.destination)
             self._sockets[transmit.base].send(transmit)
         self._arm()
 
@@ -78,7 +76,7 @@ class Driver:
 
     def _receive(self, data: bytes, source: TransportAddress, base: TransportAddress) -> None:
         logger.debug("< %d bytes from %s", len(data), source)
-        self._trace.event(self.now, "received", length=len(data), source=str(source))
+        self._trace.event(self.now, "received", length=len(data), source=source)
         self.endpoint.receive_datagram(data, source, base, self.now)
         self.transmit()
 

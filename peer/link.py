@@ -1,7 +1,6 @@
-"""The TCP connection to the rendezvous server, and its return after a loss.
+"""The TCP connection to the rendezvous server: one at a time, and how long to wait between two.
 
-One connection at a time. :func:`ServerLink.run` lives as long as the node: it reads until the connection
-ends, tells its owner, waits a little longer after each failure, and tries again.
+What is read and when the next attempt is made is the node's business.
 """
 
 from __future__ import annotations

@@ -6,9 +6,11 @@ Payloads never appear in it.
 from __future__ import annotations
 
 import logging
-from typing import IO, Any
+from typing import IO
 
 import msgspec
+
+from natcore.address import TransportAddress
 
 logger = logging.getLogger(__name__)
 
@@ -22,12 +24,17 @@ class Trace:
     def __init__(self, file: IO[bytes] | None = None) -> None:
         self._file = file
 
-    def event(self, now: float, name: str, **fields: Any) -> None:
-        """Writes one event; ``now`` is seconds on the monotonic clock, fields are numbers and text."""
+    def event(self, now: float, name: str, **fields: str | float | TransportAddress) -> None:
+        """Writes one event; ``now`` is seconds on the monotonic clock.
+
+        Addresses become text here, so that without a trace no datagram pays for it.
+        """
         if self._file is None:
             return
+        texts = {key: str(value) for key, value in fields.items() if isinstance(value, TransportAddress)}
+        line = msgspec.json.encode({"time": now, "event": name, **fields, **texts}) + b"\n"
         try:
-            self._file.write(msgspec.json.encode({"time": now, "event": name, **fields}) + b"\n")
+            self._file.write(line)
             self._file.flush()
         except OSError as exc:
             logger.warning("x the trace ends here: %s", exc)

@@ -159,7 +159,7 @@ class Server:
 
     def _datagram_received(self, data: bytes, source: TransportAddress, base: TransportAddress) -> None:
         logger.debug("< %s: %d bytes", source, len(data))
-        self._trace("datagram_received", source=str(source), size=len(data))
+        self._trace("datagram_received", source=source, size=len(data))
         self._registry.receive_datagram(data, source, base, self._loop.time())
         self._carry_out()
 
@@ -185,7 +185,7 @@ class Server:
                 self._close_connection(name, reason)
             case SendDatagram(data=data, destination=destination, base=base):
                 logger.debug("> %s: %d bytes", destination, len(data))
-                self._trace("datagram_sent", destination=str(destination), size=len(data))
+                self._trace("datagram_sent", destination=destination, size=len(data))
                 self._datagrams.send(data, destination, base)
             case Report(line):
                 self._trace("reported", line=line)

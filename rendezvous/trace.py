@@ -12,13 +12,15 @@ from typing import Protocol
 
 import msgspec
 
+from natcore.address import TransportAddress
+
 logger = logging.getLogger(__name__)
 
 
 class Trace(Protocol):
-    """Takes events. Values are numbers and strings."""
+    """Takes events. Addresses become text in the trace, so that without one no datagram pays for it."""
 
-    def __call__(self, event: str, **fields: str | float) -> None:
+    def __call__(self, event: str, **fields: str | float | TransportAddress) -> None:
         """Records one event, named in the past tense."""
 
     def close(self) -> None:
@@ -28,7 +30,7 @@ class Trace(Protocol):
 class NoTrace:
     """Records nothing."""
 
-    def __call__(self, event: str, **fields: str | float) -> None:
+    def __call__(self, event: str, **fields: str | float | TransportAddress) -> None:
         """Does nothing."""
 
     def close(self) -> None:
@@ -44,11 +46,12 @@ class FileTrace:
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb", buffering=0)
 
-    def __call__(self, event: str, **fields: str | float) -> None:
+    def __call__(self, event: str, **fields: str | float | TransportAddress) -> None:
         """Writes one line: the time in seconds on the monotonic clock, ``event`` and the fields."""
         if self._file.closed:
             return
-        line = msgspec.json.encode({"time": time.monotonic(), "event": event, **fields}) + b"\n"
+        texts = {key: str(value) for key, value in fields.items() if isinstance(value, TransportAddress)}
+        line = msgspec.json.encode({"time": time.monotonic(), "event": event, **fields, **texts}) + b"\n"
         try:
             self._file.write(line)
         except OSError as exc:

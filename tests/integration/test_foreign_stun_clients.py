@@ -17,7 +17,7 @@ import aioice.ice
 import pytest
 
 from tests.integration.processes import PATIENCE, Rendezvous
-from tests.lab.requirements import everything_is_required
+from tests.lab.requirements import stop_for_want_of
 
 REFLEXIVE_ADDRESS = r"UDP reflexive addr: (\S+)"
 
@@ -32,10 +32,7 @@ def run(tool: str, *arguments: str, is_answer_the_exit_code: bool = False) -> st
     """What the tool prints; without the tool the test ends here, by the same rule as the labs' tests."""
     path = shutil.which(tool)
     if path is None:
-        missing = f"{tool} is not installed: `make test` installs it"
-        if everything_is_required():
-            pytest.fail(missing, pytrace=False)
-        pytest.skip(missing)
+        stop_for_want_of(f"{tool} is not installed: `make test` installs it")
     done = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert is_answer_the_exit_code or done.returncode == 0, done
     return done.stdout + done.stderr

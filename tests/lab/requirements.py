@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from functools import cache
+from typing import NoReturn
 
 import pytest
 
@@ -27,11 +28,15 @@ def require(item: pytest.Item) -> None:
         if item.get_closest_marker(marker) is None:
             continue
         missing = missing_for(marker)
-        if missing is None:
-            continue
-        if everything_is_required():
-            pytest.fail(missing, pytrace=False)
-        pytest.skip(missing)
+        if missing is not None:
+            stop_for_want_of(missing)
+
+
+def stop_for_want_of(missing: str) -> NoReturn:
+    """Ends the test that lacks this: fails it where every test is asked for, else skips it."""
+    if everything_is_required():
+        pytest.fail(missing, pytrace=False)
+    pytest.skip(missing)
 
 
 def everything_is_required() -> bool:

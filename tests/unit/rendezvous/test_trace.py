@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from natcore.address import TransportAddress
 from rendezvous.trace import FileTrace
 
 
 def test_each_event_is_one_json_object_with_its_time(tmp_path: Path) -> None:
     path = tmp_path / "trace"
     trace = FileTrace(path)
-    trace("connection_opened", connection=1, remote="203.0.113.7:1")
+    trace("connection_opened", connection=1, remote=TransportAddress.parse("203.0.113.7:1"))
     trace("counted", awakes=3)
     trace.close()
     first, second = (json.loads(line) for line in path.read_text().splitlines())
