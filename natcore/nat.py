@@ -79,8 +79,13 @@ class NatBehavior:
         mapping: when a mapping is reused.
         filtering: from whom packets are let in.
         allocation: how external ports are chosen.
+        port_step: from one port of a sequential NAT to the next.
+        port_pool: the number of contiguous ports that a NAT which does not preserve them chooses from; None
+            for all from 1,024 up.
         hairpinning: whether two inside hosts reach each other through their external endpoints.
         mapping_lifetime: seconds that an idle mapping lives; RFC 4787 REQ-5 asks for 120 at least.
+        inbound_refresh: whether a packet from outside keeps a mapping alive. One from inside always does
+            (RFC 4787 REQ-6).
         early_inbound: what an unsolicited packet does to a later mapping.
         udp_blocked: no UDP passes in either direction.
     """
@@ -88,8 +93,11 @@ class NatBehavior:
     mapping: MappingBehavior = MappingBehavior.ENDPOINT_INDEPENDENT
     filtering: FilteringBehavior = FilteringBehavior.ENDPOINT_INDEPENDENT
     allocation: PortAllocation = PortAllocation.PRESERVING
+    port_step: int = 1
+    port_pool: int | None = None
     hairpinning: bool = False
     mapping_lifetime: float = 120.0
+    inbound_refresh: bool = True
     early_inbound: EarlyInbound = EarlyInbound.DROPS
     udp_blocked: bool = False
 
@@ -103,12 +111,16 @@ class NatBehavior:
         """
         lets_strangers_in = outer.filtering is not FilteringBehavior.ADDRESS_AND_PORT_DEPENDENT
         inner_remaps = self.early_inbound is EarlyInbound.REMAPS and lets_strangers_in
+        chooser = self if outer.allocation is PortAllocation.PRESERVING else outer
         return NatBehavior(
             mapping=_later_member(self.mapping, outer.mapping),
             filtering=_later_member(self.filtering, outer.filtering),
-            allocation=self.allocation if outer.allocation is PortAllocation.PRESERVING else outer.allocation,
+            allocation=chooser.allocation,
+            port_step=chooser.port_step,
+            port_pool=chooser.port_pool,
             hairpinning=outer.hairpinning,
             mapping_lifetime=min(self.mapping_lifetime, outer.mapping_lifetime),
+            inbound_refresh=self.inbound_refresh and outer.inbound_refresh,
             early_inbound=EarlyInbound.REMAPS if inner_remaps else outer.early_inbound,
             udp_blocked=self.udp_blocked or outer.udp_blocked,
         )
