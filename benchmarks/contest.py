@@ -21,8 +21,9 @@ from netlab.errors import ProcessFailed
 from netlab.lab import Lab
 from netlab.process import NodeProcess
 from netlab.profiles import NatProfile
+from netlab.scenes import PEERS, SERVER, two_nats
 from netlab.tools import find_tool
-from netlab.topology import PEERS, SERVER, Topology, two_nats
+from netlab.topology import Topology
 
 OURS = "ours"
 
@@ -215,9 +216,7 @@ def _is_flow_with(line: str, address: str) -> bool:
 
 
 def _public_addresses(topology: Topology) -> dict[str, str]:
-    by_name = {host.name: host.addresses[0] for host in topology.public_hosts}
-    by_name |= {host.name: nat.wan_address for nat in topology.nats for host in topology.hosts_behind(nat)}
-    return {name: str(by_name[name]) for name in PEERS}
+    return {host.name: str(topology.public_address_of(host)) for host in topology.hosts if host.name in PEERS}
 
 
 def _measure_rtt(lab: Lab) -> float:

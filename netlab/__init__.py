@@ -12,19 +12,24 @@
 
 from netlab.errors import LabError, MislabelledNat
 from netlab.lab import Lab
+from netlab.link import Link
 from netlab.profiles import PROFILES, NatProfile, profile
-from netlab.topology import Host, Nat, PublicHost, Topology, two_nats
+from netlab.scenes import two_nats
+from netlab.topology import Host, Interface, Nat, Topology
+from netlab.topology_file import load_topology
 
 __all__ = [
     "PROFILES",
     "Host",
+    "Interface",
     "Lab",
     "LabError",
+    "Link",
     "MislabelledNat",
     "Nat",
     "NatProfile",
-    "PublicHost",
     "Topology",
+    "load_topology",
     "profile",
     "two_nats",
 ]

@@ -37,7 +37,7 @@ def make_nats(lab: str, topology: Topology) -> None:
             wan_address=nat.wan_address,
             lan=LAN,
             lan_network=nat.lan_network,
-            hosts=tuple(host.address for host in topology.hosts_behind(nat)),
+            hosts=topology.home_addresses(nat),
         )
         for script in (install_chains(), *nat_rules(nat.profile.behavior, facts)):
             _apply(lab, nat.name, script)

@@ -37,6 +37,7 @@ from netlab.state import LabState, current_process, lab_name, nodes_of
 from netlab.takedown import take_down
 from netlab.tools import PACKAGES, find_tool, for_each, require_root, run_tool_in
 from netlab.topology import CORE, Topology
+from netlab.topology_file import to_document
 from netlab.wiring import wire
 
 _START_TIMEOUT = 10.0
@@ -76,6 +77,7 @@ class Lab:
             backend=self.backend.name,
             rtt=topology.rtt,
             nodes=nodes_of(topology),
+            topology=to_document(topology),
             owner=current_process(),
         )
         self.artefacts = artefacts or self._state.folder

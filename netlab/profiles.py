@@ -84,7 +84,7 @@ _NAMED = (
         behavior=_RESTRICTED,
         boundary=Boundary.FIREWALL,
         summary="a public address, open to endpoints that it has sent to",
-        devices="company networks with public addresses, every home router's IPv6 side, cloud security groups",
+        devices="company networks with public addresses, home routers' IPv6 side, cloud security groups",
     ),
     NatProfile(
         name="full-cone",

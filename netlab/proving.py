@@ -9,7 +9,7 @@ from netlab.backend import Backend
 from netlab.lab import Lab
 from netlab.profiles import OPEN, NatProfile
 from netlab.proof import Proof, Subject
-from netlab.topology import Host, Nat, PublicHost, Topology
+from netlab.topology import Host, Interface, Nat, Topology
 
 _FIRST_ADDRESS = IPv4Address("203.0.113.1")
 _HOME_NETWORK = IPv4Network("192.168.1.0/24")
@@ -32,11 +32,13 @@ def one_of_each(profiles: Sequence[NatProfile]) -> Topology:
         for profile in profiles
         if profile.name != OPEN
     ]
-    return Topology(
-        public_hosts=(PublicHost(name=OPEN, addresses=(addresses[OPEN],)),) if OPEN in addresses else (),
-        nats=tuple(nats),
-        hosts=tuple(Host(name=_host_of(nat.name), nat=nat.name, address=_HOME_ADDRESS) for nat in nats),
-    )
+    hosts = [
+        Host(name=_host_of(nat.name), interfaces=(Interface(nat=nat.name, addresses=(_HOME_ADDRESS,)),))
+        for nat in nats
+    ]
+    if OPEN in addresses:
+        hosts.append(Host(name=OPEN, interfaces=(Interface(addresses=(addresses[OPEN],)),)))
+    return Topology(nats=tuple(nats), hosts=tuple(hosts))
 
 
 def prove_profiles(profiles: Sequence[NatProfile], backend: Backend) -> tuple[Proof, ...]:

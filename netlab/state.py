@@ -19,7 +19,8 @@ from typing import Any
 from netlab.backend import LAB_PREFIX
 from netlab.errors import BadLabName, LabNotFound, NameTaken
 from netlab.process import ProcessId
-from netlab.topology import Topology
+from netlab.topology import Host, Nat, Topology
+from netlab.topology_file import Document
 
 RUN_FOLDER = Path("/run/netlab")
 
@@ -31,13 +32,21 @@ _SCRATCH = ".new"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeState:
-    """A node as ``netlab status`` shows it."""
+    """A node as ``netlab status`` shows it.
+
+    Attributes:
+        name: of the node.
+        role: ``host`` or ``router``.
+        addresses: all of them; a router's outer one first.
+        profile: what a router claims to be.
+        behind: the routers in whose home networks it is; none for a node on the core.
+    """
 
     name: str
     role: str
     addresses: tuple[str, ...]
     profile: str | None = None
-    nat: str | None = None
+    behind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +57,8 @@ class LabState:
         name: of the lab.
         backend: the name of its backend.
         rtt: seconds of a round trip over its core.
-        nodes: all but the core.
+        nodes: all but the core, for whoever reads the state.
+        topology: what the lab looks like now, as :mod:`netlab.topology_file` writes it.
         started: seconds since the epoch.
         owner: the process that will take it down, or None when it was left running on purpose.
         processes: what the lab started on the host.
@@ -58,6 +68,7 @@ class LabState:
     backend: str
     rtt: float
     nodes: tuple[NodeState, ...]
+    topology: Document
     started: float = field(default_factory=time.time)
     owner: ProcessId | None = None
     processes: tuple[ProcessId, ...] = ()
@@ -91,24 +102,32 @@ def lab_name(text: str) -> str:
 
 def nodes_of(topology: Topology) -> tuple[NodeState, ...]:
     """What status shall say of a topology's nodes."""
-    public = [
-        NodeState(name=host.name, role="public host", addresses=tuple(map(str, host.addresses)))
-        for host in topology.public_hosts
-    ]
-    nats = [
-        NodeState(
-            name=nat.name,
-            role="nat",
-            addresses=(str(nat.wan_address), str(nat.lan_address)),
-            profile=nat.profile.name,
-        )
-        for nat in topology.nats
-    ]
-    hosts = [
-        NodeState(name=host.name, role="host", addresses=(str(host.address),), nat=host.nat)
-        for host in topology.hosts
-    ]
-    return (*public, *nats, *hosts)
+    nats = {nat.name: nat for nat in topology.nats}
+    hosts = {host.name: host for host in topology.hosts}
+    return tuple(
+        _router_state(nats[name]) if name in nats else _host_state(hosts[name])
+        for name in topology.node_names
+    )
+
+
+def _router_state(nat: Nat) -> NodeState:
+    addresses = (nat.wan_address, nat.gateway, *([nat.gateway6] if nat.gateway6 else []))
+    return NodeState(
+        name=nat.name,
+        role="router",
+        addresses=tuple(map(str, addresses)),
+        profile=nat.profile.name,
+        behind=() if nat.behind is None else (nat.behind,),
+    )
+
+
+def _host_state(host: Host) -> NodeState:
+    return NodeState(
+        name=host.name,
+        role="host",
+        addresses=tuple(map(str, host.addresses)),
+        behind=tuple(leg.nat for leg in host.interfaces if leg.nat is not None),
+    )
 
 
 def create(state: LabState) -> None:
@@ -202,5 +221,5 @@ def _read(name: str) -> LabState | None:
 
 
 def _node(fields: Mapping[str, Any]) -> NodeState:
-    addresses: Sequence[str] = fields["addresses"]
-    return NodeState(**{**fields, "addresses": tuple(addresses)})
+    lists: dict[str, Sequence[str]] = {name: fields[name] for name in ("addresses", "behind")}
+    return NodeState(**{**fields, **{name: tuple(values) for name, values in lists.items()}})

@@ -25,9 +25,10 @@ from netlab.interrupts import interrupt_on_sigterm
 from netlab.lab import Lab
 from netlab.profiles import PROFILES, NatProfile
 from netlab.proving import prove_profiles
+from netlab.scenes import two_nats
 from netlab.takedown import clean, take_down
 from netlab.tools import require_root
-from netlab.topology import CORE, two_nats
+from netlab.topology import CORE
 
 _backend_option = click.option(
     "--backend",

@@ -39,9 +39,10 @@ def _holder(lab: LabState) -> str:
 
 
 def _role(node: NodeState) -> str:
+    place = f"behind {' and '.join(node.behind)}" if node.behind else ""
     if node.profile is not None:
-        return f"{node.profile} nat"
-    return node.role if node.nat is None else f"behind {node.nat}"
+        return f"{node.profile} router {place}".rstrip()
+    return place or "public host"
 
 
 def dialogue_line(who: str, text: str) -> str:

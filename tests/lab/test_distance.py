@@ -9,7 +9,7 @@ import pytest
 
 from netlab.lab import Lab
 from netlab.profiles import profile
-from netlab.topology import two_nats
+from netlab.scenes import two_nats
 
 pytestmark = pytest.mark.lab
 

@@ -14,7 +14,7 @@ from netlab.docker.client import connect
 from netlab.lab import Lab
 from netlab.profiles import PROFILES
 from netlab.takedown import clean
-from netlab.topology import two_nats
+from netlab.scenes import two_nats
 from tests.lab.traces import namespaces_of, traces_of, wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.docker]

@@ -15,7 +15,7 @@ from netlab.profiles import PROFILES, profile
 from netlab.proof import Proof
 from netlab.proving import prove_profiles
 from netlab.rules import RouterFacts, RuleScript, nat_rules
-from netlab.topology import two_nats
+from netlab.scenes import two_nats
 from tests.lab.traces import traces_of
 
 pytestmark = pytest.mark.lab

@@ -10,7 +10,7 @@ from netlab.errors import LabNotFound, NameTaken
 from netlab.process import ProcessId
 from netlab.profiles import profile
 from netlab.state import LabState
-from netlab.topology import two_nats
+from netlab.scenes import two_nats
 
 NODES = state.nodes_of(two_nats(profile("symmetric"), profile("open")))
 

@@ -7,7 +7,8 @@ import pytest
 
 from netlab.errors import BadTopology
 from netlab.profiles import profile
-from netlab.topology import Host, Nat, PublicHost, Topology, two_nats
+from netlab.scenes import two_nats
+from netlab.topology import Host, Nat, Topology
 
 HOME = IPv4Network("192.168.1.0/24")
 

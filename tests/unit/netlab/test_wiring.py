@@ -4,7 +4,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 from netlab.profiles import profile
-from netlab.topology import Topology, two_nats
+from netlab.scenes import two_nats
+from netlab.topology import Topology
 from netlab.wiring import wire
 
 PAIR = two_nats(profile("port-restricted"), profile("open"))
