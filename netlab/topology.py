@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import reduce
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from itertools import combinations
+from typing import TypeVar
 
 from natcore.nat import NatBehavior
 from netlab.errors import BadTopology
@@ -23,6 +24,7 @@ from netlab.link import PERFECT, Link
 from netlab.profiles import Boundary, NatProfile
 
 IPAddress = IPv4Address | IPv6Address
+NetworkT = TypeVar("NetworkT", IPv4Network, IPv6Network)
 
 CORE = "inet"
 """The node that is the internet: a router that every public address hangs off."""
@@ -319,10 +321,10 @@ def _check_public_addresses(topology: Topology) -> None:
                 raise BadTopology(f"public address {address} lies inside the home network of {name!r}")
 
 
-def _check_routed(routed: Sequence[tuple[str, IPv4Network]] | Sequence[tuple[str, IPv6Network]]) -> None:
+def _check_routed(routed: Sequence[tuple[str, NetworkT]]) -> None:
     """Networks of public addresses behind routers, one family at a time."""
     for (one, network), (other, second) in combinations(routed, 2):
-        if network.overlaps(second):  # type: ignore[arg-type]  # both of one family
+        if network.overlaps(second):
             raise BadTopology(f"the public networks of {one!r} and {other!r} overlap: {network} and {second}")
 
 
