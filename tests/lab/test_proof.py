@@ -7,14 +7,13 @@ from dataclasses import replace
 import pytest
 
 import netlab.construction
-from natcore.nat import NatBehavior
 from netlab.errors import MislabelledNat
 from netlab.lab import Lab
 from netlab.namespaces import NamespaceBackend
-from netlab.profiles import PROFILES, profile
+from netlab.profiles import PROFILES, NatProfile, profile
 from netlab.proof import Proof
 from netlab.proving import prove_profiles
-from netlab.rules import RouterFacts, RuleScript, nat_rules
+from netlab.rules import RouterFacts, RuleScript, router_rules
 from netlab.scenes import two_nats
 from tests.lab.traces import traces_of
 
@@ -31,13 +30,13 @@ def test_a_profile_measures_as_it_claims(name: str, proofs: dict[str, Proof]) ->
     assert proofs[name].measured == proofs[name].claimed
 
 
-def build_as(actual: NatBehavior, monkeypatch: pytest.MonkeyPatch) -> None:
+def build_as(actual: NatProfile, monkeypatch: pytest.MonkeyPatch) -> None:
     """Has every NAT of the next lab built with this behaviour, whatever its profile claims."""
 
-    def rules(_claimed: NatBehavior, facts: RouterFacts) -> tuple[RuleScript, ...]:
-        return nat_rules(actual, facts)
+    def rules(_claimed: NatProfile, facts: RouterFacts, *, seed: int = 1) -> tuple[RuleScript, ...]:
+        return router_rules(actual, facts, seed=seed)
 
-    monkeypatch.setattr(netlab.construction, "nat_rules", rules)
+    monkeypatch.setattr(netlab.construction, "router_rules", rules)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +57,7 @@ def build_as(actual: NatBehavior, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_mislabelled_nat_fails_the_lab(
     claimed: str, actual: str, difference: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build_as(profile(actual).behavior, monkeypatch)
+    build_as(profile(actual), monkeypatch)
     lab = Lab(two_nats(profile(claimed), profile("open")))
     with pytest.raises(MislabelledNat) as caught:
         lab.up()
@@ -70,13 +69,13 @@ def test_a_mislabelled_nat_fails_the_lab(
 def test_a_forwarded_host_is_not_taken_for_a_full_cone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The usual how-to forwards every port to one host, also those that never sent anything."""
 
-    def rules(behavior: NatBehavior, facts: RouterFacts) -> tuple[RuleScript, ...]:
-        *sets, script = nat_rules(behavior, facts)
+    def rules(profile: NatProfile, facts: RouterFacts, *, seed: int = 1) -> tuple[RuleScript, ...]:
+        *sets, script = router_rules(profile, facts, seed=seed)
         last_chain = ":NL_POST - [0:0]\n"
         forward = f"-A NL_PRE -i {facts.wan} -p udp -j DNAT --to-destination {facts.hosts[0]}\n"
         return (*sets, replace(script, text=script.text.replace(last_chain, last_chain + forward)))
 
-    monkeypatch.setattr(netlab.construction, "nat_rules", rules)
+    monkeypatch.setattr(netlab.construction, "router_rules", rules)
     with pytest.raises(MislabelledNat) as caught, Lab(two_nats(profile("full-cone"), profile("open"))):
         pass
     assert caught.value.measured["unopened port reachable"] == "yes"

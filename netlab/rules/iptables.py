@@ -13,7 +13,7 @@ Four facts about Linux carry everything (docs/lab.md has the measurements):
   hence the profile without it, which remaps.
 
 Only chains of our own (``NL_*``) are written, hooked in once: a container's nat table also holds Docker's
-rules. Declaring a chain flushes it, so :func:`nat_rules` can be applied again at any time.
+rules. Declaring a chain flushes it, so :func:`router_rules` can be applied again at any time.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from natcore.nat import EarlyInbound, FilteringBehavior, MappingBehavior, NatBehavior, PortAllocation
 from netlab.errors import UnsupportedBehavior
+from netlab.profiles import NatProfile
 
 _IPTABLES = ("iptables-restore", "--noflush")
 _IPSET = ("ipset", "restore")
@@ -65,9 +66,10 @@ class RouterFacts:
     lan: str
     lan_network: IPv4Network
     hosts: tuple[IPv4Address, ...]
+    has_ipv6: bool = False
 
 
-def install_chains() -> RuleScript:
+def install_chains(*, has_ipv6: bool = False) -> tuple[RuleScript, ...]:
     """The script that creates our chains and hooks them in, to be run once on a fresh node.
 
     FORWARD drops from here on, so that nothing leaks untranslated before the rules are there.
@@ -76,10 +78,15 @@ def install_chains() -> RuleScript:
     for table, chains in _HOOKS.items():
         hooks = [f"-A {hook} -j {chain}" for chain, hook in chains.items()]
         text += _table(table, hooks)
-    return RuleScript(tool=_IPTABLES, text=text)
+    return (RuleScript(tool=_IPTABLES, text=text),)
 
 
-def nat_rules(behavior: NatBehavior, facts: RouterFacts) -> tuple[RuleScript, ...]:
+def router_rules(profile: NatProfile, facts: RouterFacts, *, seed: int = 1) -> tuple[RuleScript, ...]:
+    """The scripts that give a router a profile's behaviour, in the order in which they must run."""
+    return _nat_rules(profile.behavior, facts)
+
+
+def _nat_rules(behavior: NatBehavior, facts: RouterFacts) -> tuple[RuleScript, ...]:
     """The scripts that give a router a behaviour, in the order in which they must run.
 
     Raises:

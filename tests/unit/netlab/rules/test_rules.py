@@ -22,7 +22,8 @@ from natcore.nat import (
 )
 from netlab.errors import UnsupportedBehavior
 from netlab.profiles import OPEN, PROFILES
-from netlab.rules import RouterFacts, RuleScript, core_rules, install_chains, nat_rules
+from netlab.rules import RouterFacts, RuleScript, core_rules, install_chains, router_rules
+from netlab.rules.iptables import _nat_rules
 
 GOLDEN = Path(__file__).parent / "golden"
 FACTS = RouterFacts(
@@ -48,11 +49,11 @@ def compare_with_golden(name: str, text: str) -> None:
 
 @pytest.mark.parametrize("name", NATS)
 def test_a_profile_has_the_rules_that_were_measured(name: str) -> None:
-    compare_with_golden(name, text_of(nat_rules(PROFILES[name].behavior, FACTS)))
+    compare_with_golden(name, text_of(router_rules(PROFILES[name], FACTS)))
 
 
 def test_the_chains_are_hooked_in_once() -> None:
-    compare_with_golden("chains", text_of((install_chains(),)))
+    compare_with_golden("chains", text_of(install_chains()))
 
 
 def test_the_core_loses_first_and_delays_the_rest() -> None:
@@ -61,7 +62,7 @@ def test_the_core_loses_first_and_delays_the_rest() -> None:
 
 @pytest.mark.parametrize("name", NATS)
 def test_only_chains_of_our_own_are_written(name: str) -> None:
-    for script in nat_rules(PROFILES[name].behavior, FACTS):
+    for script in router_rules(PROFILES[name], FACTS):
         for line in script.text.splitlines():
             assert not line.startswith("-A") or line.startswith("-A NL_"), line
             assert not line.startswith(":") or line.startswith((":NL_", ":FORWARD DROP")), line
@@ -69,19 +70,19 @@ def test_only_chains_of_our_own_are_written(name: str) -> None:
 
 @pytest.mark.parametrize("name", NATS)
 def test_every_nat_but_the_naive_one_drops_what_is_unsolicited(name: str) -> None:
-    text = text_of(nat_rules(PROFILES[name].behavior, FACTS))
+    text = text_of(router_rules(PROFILES[name], FACTS))
     remaps = PROFILES[name].behavior.early_inbound is EarlyInbound.REMAPS
     assert ("-A NL_IN -i wan0 -j DROP" in text) is not remaps
 
 
 def test_the_sets_are_there_before_the_rules_that_name_them() -> None:
-    tools = [script.tool[0] for script in nat_rules(PROFILES["full-cone"].behavior, FACTS)]
+    tools = [script.tool[0] for script in router_rules(PROFILES["full-cone"], FACTS)]
     assert tools == ["ipset", "iptables-restore"]
 
 
 def test_an_opened_port_is_forgotten_with_its_mapping() -> None:
     short = NatBehavior(filtering=FilteringBehavior.ENDPOINT_INDEPENDENT, mapping_lifetime=5.0)
-    sets = nat_rules(short, FACTS)[0].text.splitlines()
+    sets = _nat_rules(short, FACTS)[0].text.splitlines()
     assert sets
     assert all(line.endswith(" timeout 5") for line in sets)
 
@@ -100,9 +101,9 @@ def test_a_behaviour_without_exact_rules_is_refused_rather_than_approximated(
     mapping: MappingBehavior, filtering: FilteringBehavior, allocation: PortAllocation
 ) -> None:
     with pytest.raises(UnsupportedBehavior):
-        nat_rules(NatBehavior(mapping=mapping, filtering=filtering, allocation=allocation), FACTS)
+        _nat_rules(NatBehavior(mapping=mapping, filtering=filtering, allocation=allocation), FACTS)
 
 
 def test_hairpinning_is_refused_until_there_are_rules_for_it() -> None:
     with pytest.raises(UnsupportedBehavior):
-        nat_rules(NatBehavior(hairpinning=True), FACTS)
+        _nat_rules(NatBehavior(hairpinning=True), FACTS)
