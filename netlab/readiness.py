@@ -1,0 +1,48 @@
+"""Whether this machine can run labs, and whether a test that finds that it cannot may be skipped."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+
+from netlab.errors import LabError
+from netlab.tools import PACKAGES, find_tool, require_root
+
+REQUIRE = "NETLAB_REQUIRE"
+"""The environment variable that decides whether labs are required; where it is not set, ``CI`` does."""
+
+
+@cache
+def missing_for(backend: str) -> str | None:
+    """What labs with this backend lack here, with what to try; None if nothing. Looked up once a process."""
+    return _missing_for_labs() or (_missing_for_docker() if backend == "docker" else None)
+
+
+def is_required(environment: Mapping[str, str]) -> bool:
+    """Whether a test must fail for want of a lab: where ``NETLAB_REQUIRE`` says so, else in CI."""
+    wish = environment.get(REQUIRE) or environment.get("CI", "")
+    return wish.lower() not in ("", "0", "false")
+
+
+def _missing_for_labs() -> str | None:
+    try:
+        require_root()
+        for tool in PACKAGES:
+            find_tool(tool)
+    except LabError as error:
+        return str(error)
+    attempt = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True, check=False)
+    return f"no new network namespaces here: {attempt.stderr.strip()}" if attempt.returncode else None
+
+
+def _missing_for_docker() -> str | None:
+    try:
+        from netlab.docker import engine  # needs the Docker SDK, which most labs do not
+    except ModuleNotFoundError:
+        return "the Docker SDK is not installed: try `pip install 'nat-traversal-toolkit[lab]'`"
+    return (
+        None
+        if engine.answers()
+        else "no Docker engine answers: `python -m netlab.docker.engine pytest` starts one"
+    )
