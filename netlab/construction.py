@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
+
 from netlab.backend import namespace_of
-from netlab.rules import RouterFacts, RuleScript, core_rules, install_chains, nat_rules
-from netlab.tools import for_each, run_tool, run_tool_in
+from netlab.rules import RouterFacts, RuleScript, core_rules, install_chains, router_rules
+from netlab.tools import apply_settings, for_each, run_tool, run_tool_in
 from netlab.topology import CORE, Nat, Topology
-from netlab.wiring import LAN, WAN, Wiring
+from netlab.wiring import LAN, WAN, Wiring, lifetime_settings
 
 
 def connect_nodes(lab: str, wiring: Wiring) -> None:
@@ -23,26 +25,49 @@ def connect_nodes(lab: str, wiring: Wiring) -> None:
     for_each(list(wiring.batches), configure)
 
 
-def make_nats(lab: str, topology: Topology) -> None:
-    """Gives every router its profile's rules.
+def make_routers(lab: str, topology: Topology) -> None:
+    """Gives every router its chains and its profile's rules.
 
     Raises:
         UnsupportedBehavior: there are no rules for one of them.
-        ToolFailed: iptables or ipset refused.
+        ToolFailed: iptables, ipset or nft refused.
     """
 
     def make(nat: Nat) -> None:
-        facts = RouterFacts(
-            wan=WAN,
-            wan_address=nat.wan_address,
-            lan=LAN,
-            lan_network=nat.lan_network,
-            hosts=topology.home_addresses(nat),
-        )
-        for script in (install_chains(), *nat_rules(nat.profile.behavior, facts)):
+        for script in install_chains():
             _apply(lab, nat.name, script)
+        make_router(lab, topology, nat, seed=zlib.crc32(nat.name.encode()))
 
     for_each(topology.nats, make)
+
+
+def make_router(lab: str, topology: Topology, nat: Nat, *, seed: int) -> None:
+    """Gives a router its profile's rules, in place of any that it has.
+
+    Args:
+        lab: the name of the lab.
+        topology: what the lab looks like.
+        nat: the router.
+        seed: decides the order of its random ports, where the kernel does not.
+
+    Raises:
+        UnsupportedBehavior: there are no rules for it.
+        ToolFailed: iptables, ipset or nft refused.
+    """
+    facts = RouterFacts(
+        wan=WAN,
+        wan_address=nat.wan_address,
+        lan=LAN,
+        lan_network=nat.lan_network,
+        hosts=topology.home_addresses(nat),
+    )
+    for script in router_rules(nat.profile, facts, seed=seed):
+        _apply(lab, nat.name, script)
+
+
+def set_lifetime(lab: str, nat: Nat) -> None:
+    """Sets the kernel's timers in a router to its profile's mapping lifetime."""
+    apply_settings(namespace_of(lab, nat.name), lifetime_settings(nat))
 
 
 def forget_mappings(lab: str, nat: Nat) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -20,13 +20,15 @@ from typing import Self
 
 from netlab import state as state_files
 from netlab.backend import LAB_PREFIX, Backend, namespace_of
+from netlab.backends import backend_named
 from netlab.construction import (
     apply_distance,
     connect_nodes,
     forget_mappings,
-    make_nats,
+    make_routers,
 )
 from netlab.errors import NodeNotFound, ProcessFailed
+from netlab.events import Events
 from netlab.instruments.launch import PROBE_SERVERS, Capture, instrument_command, run_probe
 from netlab.interrupts import interrupts_deferred
 from netlab.namespaces import NamespaceBackend
@@ -37,7 +39,7 @@ from netlab.state import LabState, current_process, lab_name, nodes_of
 from netlab.takedown import take_down
 from netlab.tools import PACKAGES, find_tool, for_each, require_root, run_tool_in
 from netlab.topology import CORE, Topology
-from netlab.topology_file import to_document
+from netlab.topology_file import from_document, to_document
 from netlab.wiring import wire
 
 _START_TIMEOUT = 10.0
@@ -52,6 +54,7 @@ class Lab:
         backend: what holds its nodes.
         name: unique on this machine, ``nl-`` and six hexadecimal digits unless it was chosen.
         artefacts: the folder of its programs' output and of its captures.
+        events: what can be made to happen to it while it runs.
         proofs: what was measured of each NAT while the lab came up.
 
     Raises (from entering the block):
@@ -68,6 +71,7 @@ class Lab:
         prove: bool = True,
     ) -> None:
         self.topology = topology
+        self.events = Events(self)
         self.backend = backend or NamespaceBackend()
         self.name = lab_name(name) if name else f"{LAB_PREFIX}{secrets.token_hex(3)}"
         self.proofs: tuple[Proof, ...] = ()
@@ -83,6 +87,25 @@ class Lab:
         self.artefacts = artefacts or self._state.folder
         self._processes: list[NodeProcess] = []
         self._is_ours = False
+
+    @classmethod
+    def running(cls, name: str | None = None) -> Lab:
+        """A lab that is up already, made by another process; without a name the only one there is.
+
+        Leaving a ``with`` block of it, or calling :meth:`down`, leaves it up: it is not ours.
+
+        Raises:
+            LabNotFound: there is no such lab, or several where none was named.
+        """
+        state = state_files.find_lab(name)
+        lab = cls(
+            from_document(state.topology),
+            backend=backend_named(state.backend),
+            name=state.name,
+            artefacts=state.folder,
+        )
+        lab._state = state
+        return lab
 
     def __enter__(self) -> Self:
         self.up()
@@ -125,10 +148,16 @@ class Lab:
 
     def detach(self) -> None:
         """Lets the lab outlive its ``with`` block and this process; ``netlab down`` removes it."""
-        self._remember(replace(self._state, owner=None))
+        self._remember(lambda state: replace(state, owner=None))
         self._is_ours = False
         for process in self._processes:
             process.release()
+
+    def adopt(self, topology: Topology) -> None:
+        """Notes that the lab looks otherwise now; whoever calls this has made it so."""
+        document, nodes = to_document(topology), nodes_of(topology)
+        self._remember(lambda state: replace(state, topology=document, nodes=nodes))
+        self.topology = topology
 
     @property
     def state(self) -> LabState:
@@ -178,7 +207,7 @@ class Lab:
         """
         self._require_node(node)
         file = self.artefacts / f"{node}-{interface}.pcap"
-        process = self._start_instrument(node, "capture.py", interface, str(file))
+        process = self.start_instrument(node, "capture.py", interface, str(file))
         return Capture(process, file)
 
     def conntrack(self, nat: str) -> list[str]:
@@ -211,7 +240,7 @@ class Lab:
         def measure_one(subject: Subject) -> None:
             measured[subject.node] = compare(subject, run_probe(namespace_of(self.name, subject.host)))
 
-        server = self._start_instrument(CORE, "stunserver.py", *PROBE_SERVERS)
+        server = self.start_instrument(CORE, "stunserver.py", *PROBE_SERVERS)
         try:
             for_each(subjects, measure_one)
         finally:
@@ -222,17 +251,22 @@ class Lab:
         wiring = wire(self.topology, self.name)
         self.backend.create_nodes(self.name, wiring.nodes)
         connect_nodes(self.name, wiring)
-        make_nats(self.name, self.topology)
+        make_routers(self.name, self.topology)
         if self._prove_first:
             self.proofs = self.prove()
             for proof in self.proofs:
                 proof.require()
         if self.topology.rtt:
             one_way = f"{self.topology.rtt / 2:.6f}"
-            self._start_instrument(CORE, "delay.py", "--queue", str(DELAY_QUEUE), "--delay", one_way)
+            self.start_instrument(CORE, "delay.py", "--queue", str(DELAY_QUEUE), "--delay", one_way)
         apply_distance(self.name, self.topology)
 
-    def _start_instrument(self, node: str, script: str, *options: str) -> NodeProcess:
+    def start_instrument(self, node: str, script: str, *options: str) -> NodeProcess:
+        """Starts one of the lab's own programs in a node's network, and waits until it is ready.
+
+        Raises:
+            ProcessFailed: it did not get ready.
+        """
         command = instrument_command(namespace_of(self.name, node), script, *options)
         process = self._start(command, label=f"{node}-{Path(script).stem}")
         process.wait_for_line("^READY$", timeout=_START_TIMEOUT)
@@ -245,12 +279,11 @@ class Lab:
         self._processes.append(process)
         identity = process.id  # once: it may end between two looks
         if identity is not None:
-            self._remember(self._state.with_process(identity))
+            self._remember(lambda state: state.with_process(identity))
         return process
 
-    def _remember(self, new: LabState) -> None:
-        self._state = new
-        state_files.update(new)
+    def _remember(self, edit: Callable[[LabState], LabState]) -> None:
+        self._state = state_files.change(self.name, edit)
 
     def _require_node(self, node: str) -> None:
         known = (CORE, *self.topology.node_names)

@@ -6,12 +6,14 @@ moment can be found and removed. ``/run`` is emptied at boot, as namespaces are.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shutil
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,10 @@ from netlab.topology_file import Document
 RUN_FOLDER = Path("/run/netlab")
 
 _LAB_NAME = re.compile(r"[a-z0-9-]{1,32}")
+
+_LOCK_NAME = "lock"
+_LOCK = threading.Lock()
+"""Within this process; between processes it is the kernel's lock on the file of that name."""
 
 _SCRATCH = ".new"
 """The end of the name of a file that is not whole yet: LAB.PID.new."""
@@ -149,9 +155,20 @@ def create(state: LabState) -> None:
     state.folder.mkdir(exist_ok=True)
 
 
-def update(state: LabState) -> None:
-    """Replaces the file of a lab, at once and whole."""
-    _write_scratch(state).replace(_path(state.name))
+def change(name: str, edit: Callable[[LabState], LabState]) -> LabState:
+    """Changes what is known of a lab, at once and whole, whoever else does so at the same time.
+
+    Raises:
+        LabNotFound: the lab is gone.
+    """
+    with _LOCK, (RUN_FOLDER / _LOCK_NAME).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        current = _read(name)
+        if current is None:
+            raise LabNotFound(name, running=[lab.name for lab in known_labs()])
+        changed = edit(current)
+        _write_scratch(changed).replace(_path(name))
+    return changed
 
 
 def remove(name: str) -> None:

@@ -218,12 +218,10 @@ def _nat_document(nat: Nat) -> Document:
         "profile": nat.profile.name,
         "address": str(nat.wan_address),
         "network": str(nat.lan_network),
-        "gateway": str(nat.gateway),
         "link": _link_document(nat.link),
     }
-    if nat.lan6_network is not None:
-        document["network6"] = str(nat.lan6_network)
-    return document if nat.behind is None else {**document, "behind": nat.behind}
+    optional = {"gateway": nat.lan_address, "network6": nat.lan6_network, "behind": nat.behind}
+    return document | {key: str(value) for key, value in optional.items() if value is not None}
 
 
 def _host(name: str, table: _Table) -> Host:

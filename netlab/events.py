@@ -1,0 +1,173 @@
+"""What may happen to a network while programs run in it: reboots, new addresses, cut cables, other NATs.
+
+Every event takes effect before its method returns. Rules alone change nothing for flows that exist, because
+a NAT's rules see only the first packet of a flow; so whatever changes a router also makes it forget.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from dataclasses import replace
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
+
+from netlab.backend import namespace_of
+from netlab.construction import forget_mappings, make_router, set_lifetime
+from netlab.errors import BadTopology, NodeNotFound, ProcessFailed
+from netlab.process import NodeProcess
+from netlab.profiles import Boundary, NatProfile
+from netlab.tools import run_tool
+from netlab.topology import CORE, Nat, Topology
+from netlab.wiring import Cable, cables, core_side, outer_side
+
+if TYPE_CHECKING:
+    from netlab.lab import Lab
+
+_CARRIER_TIMEOUT = 5.0
+"""Seconds; Linux reports a second change of carrier up to 1 s after the first one."""
+
+_POLL_INTERVAL = 0.01
+"""Seconds between looks at an interface."""
+
+MAX_TRAFFIC = 1000
+"""New mappings a second of background traffic; beyond it the machine is measured, not the NAT."""
+
+
+class Events:
+    """The events of one lab, as ``lab.events``.
+
+    Routers and hosts are named as in the topology. Every method raises NodeNotFound for a name that is none,
+    and ToolFailed where the kernel refused.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+
+    def reboot(self, nat: str) -> None:
+        """Power-cycles a router: all mappings are gone, and random ports come in another order than before.
+
+        A NAT that preserves ports maps as before once its hosts send again; until then nobody reaches them.
+        """
+        router = self._router(nat)
+        make_router(self._lab.name, self._lab.topology, router, seed=_fresh_seed())
+        forget_mappings(self._lab.name, router)
+
+    def forget(self, nat: str) -> None:
+        """Has a router forget its mappings and nothing else."""
+        forget_mappings(self._lab.name, self._router(nat))
+
+    def swap(self, nat: str, profile: NatProfile) -> None:
+        """Puts another profile in a router's place.
+
+        Raises:
+            BadTopology: the profile is ``open`` or two routers, or filters where this one translates.
+        """
+        old = self._router(nat)
+        if (old.profile.boundary is Boundary.FIREWALL) is not (profile.boundary is Boundary.FIREWALL):
+            raise BadTopology(
+                f"{nat!r} cannot become {profile.name!r}: its home has "
+                f"{'private' if old.translates else 'public'} addresses"
+            )
+        new = replace(old, profile=profile)
+        self._change(old, new)
+        set_lifetime(self._lab.name, new)
+        make_router(self._lab.name, self._lab.topology, new, seed=_fresh_seed())
+        forget_mappings(self._lab.name, new)
+
+    def change_address(self, nat: str, address: IPv4Address) -> None:
+        """Gives a router another address on the side of the internet, as a provider does at night.
+
+        Raises:
+            BadTopology: the address is taken, or cannot be there.
+        """
+        old = self._router(nat)
+        new = replace(old, wan_address=address)
+        before = self._cable(nat, 0)
+        self._change(old, new)
+        cable = self._cable(nat, 0)
+        if new.behind is None:
+            self._configure(
+                CORE, f"route del {old.wan_address} dev {before.port}", *core_side(cable, self._now)
+            )
+        length = 32 if new.behind is None else self._now.nat(new.behind).lan_network.prefixlen
+        leave = f"address del {old.wan_address}/{length} dev {cable.interface}"
+        self._configure(nat, leave, *outer_side(new, self._now))
+        for router in self._now.chain(nat)[:2]:  # an outer router's rules name the inner one's address
+            make_router(self._lab.name, self._now, router, seed=_fresh_seed())
+            forget_mappings(self._lab.name, router)
+
+    def cut(self, node: str, interface: int = 0) -> None:
+        """Pulls the cable of a host's interface, or of a router towards the internet.
+
+        The node sees its carrier go. Its addresses stay, and what it has mapped elsewhere lives on.
+        """
+        cable = self._cable(node, interface)
+        self._configure(cable.parent, f"link set {cable.port} down")
+
+    def restore(self, node: str, interface: int = 0) -> None:
+        """Plugs in a cable that was cut."""
+        cable = self._cable(node, interface)
+        lines = core_side(cable, self._now) if cable.parent == CORE else [f"link set {cable.port} up"]
+        self._configure(cable.parent, *lines)
+        self._await_carrier(cable)
+
+    def background_traffic(self, nat: str, mappings_per_second: float) -> NodeProcess:
+        """Has another device in a router's home open so many new mappings a second, until it is stopped.
+
+        Raises:
+            BadTopology: more than the lab can do.
+            ProcessFailed: the program that does it did not start.
+        """
+        router = self._router(nat)
+        if not 0 < mappings_per_second <= MAX_TRAFFIC:
+            expected = f"more than 0 and at most {MAX_TRAFFIC} mappings a second"
+            raise BadTopology(f"background traffic: got {mappings_per_second:g}, expected {expected}")
+        options = ("--from", str(router.gateway), "--rate", f"{mappings_per_second:g}")
+        return self._lab.start_instrument(nat, "traffic.py", *options)
+
+    @property
+    def _now(self) -> Topology:
+        return self._lab.topology
+
+    def _router(self, name: str) -> Nat:
+        routers = {nat.name: nat for nat in self._now.nats}
+        if name not in routers:
+            raise NodeNotFound(name, known=routers)
+        return routers[name]
+
+    def _cable(self, node: str, interface: int) -> Cable:
+        known = {(cable.node, cable.interface): cable for cable in cables(self._now)}
+        names = [f"eth{interface}", *(["wan0"] if interface == 0 else [])]
+        found = [known[node, name] for name in names if (node, name) in known]
+        if not found:
+            raise NodeNotFound(f"{node}, interface {interface}", known=[" ".join(end) for end in known])
+        return found[0]
+
+    def _await_carrier(self, cable: Cable) -> None:
+        """The kernel tells the two ends of a cable that they are up some time after they are."""
+        deadline = time.monotonic() + _CARRIER_TIMEOUT
+        ends = ((cable.parent, cable.port), (cable.node, cable.interface))
+        while not all(_is_up(namespace_of(self._lab.name, node), end) for node, end in ends):
+            if time.monotonic() >= deadline:
+                expected = f"a carrier within {_CARRIER_TIMEOUT:g} s"
+                raise ProcessFailed(f"the cable of {cable.node}", expected=expected, got="none")
+            time.sleep(_POLL_INTERVAL)
+
+    def _change(self, old: Nat, new: Nat) -> None:
+        nats = tuple(new if nat is old else nat for nat in self._now.nats)
+        self._lab.adopt(replace(self._now, nats=nats))
+
+    def _configure(self, node: str, *lines: str) -> None:
+        command = ["ip", "-n", namespace_of(self._lab.name, node), "-batch", "-"]
+        run_tool(command, text="".join(f"{line}\n" for line in lines))
+
+
+def _is_up(namespace: str, interface: str) -> bool:
+    links = json.loads(run_tool(["ip", "-n", namespace, "-json", "link", "show", "dev", interface]))
+    return bool(links[0]["operstate"] == "UP")
+
+
+def _fresh_seed() -> int:
+    return secrets.randbits(32)
