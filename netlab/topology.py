@@ -66,6 +66,11 @@ class Host:
     name: str
     interfaces: tuple[Interface, ...]
 
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.interfaces) <= MAX_INTERFACES:
+            got = len(self.interfaces)
+            raise BadTopology(f"interfaces of {self.name!r}: got {got}, expected 1 to {MAX_INTERFACES}")
+
     @property
     def addresses(self) -> tuple[IPAddress, ...]:
         """All its addresses."""
@@ -270,9 +275,6 @@ def _check_nesting(nat: Nat, by_name: dict[str, Nat]) -> None:
 def _check_hosts(topology: Topology) -> None:
     nats = {nat.name: nat for nat in topology.nats}
     for host in topology.hosts:
-        if not 1 <= len(host.interfaces) <= MAX_INTERFACES:
-            got = len(host.interfaces)
-            raise BadTopology(f"interfaces of {host.name!r}: got {got}, expected 1 to {MAX_INTERFACES}")
         for leg in host.interfaces:
             if not leg.addresses:
                 raise BadTopology(f"an interface of {host.name!r} has no address")

@@ -250,12 +250,16 @@ def _interface_document(leg: Interface) -> Document:
 def _link(value: object) -> Link:
     table = _Table(value, "link")
     table.allow("delay", "jitter", "loss", "rate")
-    return Link(
-        delay=table.take("delay", _duration, 0.0),
-        jitter=table.take("jitter", _duration, 0.0),
-        loss=table.take("loss", _probability, 0.0),
-        rate=table.take_or_none("rate", _rate),
-    )
+    parts = {
+        "delay": table.take("delay", _duration, 0.0),
+        "jitter": table.take("jitter", _duration, 0.0),
+        "loss": table.take("loss", _probability, 0.0),
+        "rate": table.take_or_none("rate", _rate),
+    }
+    try:
+        return Link(**parts)  # type: ignore[arg-type]  # None for the rate alone
+    except BadTopology as problem:
+        raise BadTopology(f"link: {problem}") from None
 
 
 def _link_document(link: Link) -> Document:

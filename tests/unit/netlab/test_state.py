@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,12 @@ from netlab import state
 from netlab.errors import LabNotFound, NameTaken
 from netlab.process import ProcessId
 from netlab.profiles import profile
-from netlab.state import LabState
 from netlab.scenes import two_nats
+from netlab.state import LabState
+from netlab.topology_file import from_document, to_document
 
-NODES = state.nodes_of(two_nats(profile("symmetric"), profile("open")))
+TOPOLOGY = two_nats(profile("symmetric"), profile("open"))
+NODES = state.nodes_of(TOPOLOGY)
 
 
 @pytest.fixture(autouse=True)
@@ -22,22 +25,44 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def lab(name: str = "nl-one") -> LabState:
-    return LabState(name=name, backend="namespaces", rtt=0.04, nodes=NODES, owner=state.current_process())
+    return LabState(
+        name=name,
+        backend="namespaces",
+        rtt=0.04,
+        nodes=NODES,
+        topology=to_document(TOPOLOGY),
+        owner=state.current_process(),
+    )
 
 
 def test_what_is_written_is_read_again() -> None:
     state.create(lab())
-    changed = lab().with_process(ProcessId(pid=1, started=2))
-    state.update(changed)
-    assert state.known_labs() == [replace(changed, started=state.known_labs()[0].started)]
+    changed = state.change("nl-one", lambda known: known.with_process(ProcessId(pid=1, started=2)))
+    assert state.known_labs() == [changed]
+    assert from_document(changed.topology) == TOPOLOGY
+
+
+def test_changes_of_several_threads_are_all_kept() -> None:
+    state.create(lab())
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(40):
+            pool.submit(state.change, "nl-one", lambda known: replace(known, rtt=known.rtt + 1))
+    assert state.find_lab("one").rtt == pytest.approx(40.04)
+
+
+def test_a_lab_that_is_gone_cannot_be_changed() -> None:
+    state.create(lab())
+    state.remove("nl-one")
+    with pytest.raises(LabNotFound):
+        state.change("nl-one", lambda known: known)
 
 
 def test_nodes_are_described_by_what_they_are() -> None:
-    assert [(node.name, node.role, node.profile, node.nat) for node in NODES] == [
-        ("server", "public host", None, None),
-        ("anna", "public host", None, None),
-        ("nat-elsa", "nat", "symmetric", None),
-        ("elsa", "host", None, "nat-elsa"),
+    assert [(node.name, node.role, node.profile, node.behind) for node in NODES] == [
+        ("server", "host", None, ()),
+        ("anna", "host", None, ()),
+        ("nat-elsa", "router", "symmetric", ()),
+        ("elsa", "host", None, ("nat-elsa",)),
     ]
 
 
@@ -52,7 +77,7 @@ def test_nothing_stays_of_a_lab_that_is_removed(folder: Path) -> None:
     state.create(lab())
     state.remove("nl-one")
     state.remove("nl-one")
-    assert list(folder.iterdir()) == []
+    assert [path.name for path in folder.iterdir() if path.name != "lock"] == []
 
 
 def test_the_only_lab_needs_no_name() -> None:

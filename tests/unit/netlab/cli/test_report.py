@@ -12,21 +12,22 @@ from netlab.scenes import two_nats
 
 
 def test_a_lab_is_a_heading_and_a_line_a_node() -> None:
-    nodes = nodes_of(two_nats(profile("symmetric"), profile("open")))
-    lab = LabState(name="nl-x", backend="namespaces", rtt=0.04, nodes=nodes)
+    nodes = nodes_of(two_nats(profile("cgn-symmetric"), profile("open")))
+    lab = LabState(name="nl-x", backend="namespaces", rtt=0.04, nodes=nodes, topology={})
     assert lab_text(lab).splitlines() == [
         "nl-x (namespaces, 40 ms round trip)",
-        "  server    public host      198.51.100.10 198.51.100.20",
-        "  anna      public host      203.0.113.33",
-        "  nat-elsa  symmetric nat    203.0.113.7 192.168.1.1",
-        "  elsa      behind nat-elsa  192.168.1.10",
+        "  server        public host                                    198.51.100.10 198.51.100.20",
+        "  anna          public host                                    203.0.113.33",
+        "  nat-elsa      cgn-symmetric/home router behind carrier-elsa  100.64.0.2 192.168.1.1",
+        "  carrier-elsa  cgn-symmetric/carrier router                   203.0.113.7 100.64.0.1",
+        "  elsa          behind nat-elsa                                192.168.1.10",
     ]
 
 
 def test_a_lab_that_is_held_says_by_whom() -> None:
     owner = current_process()
     assert owner is not None
-    lab = LabState(name="nl-x", backend="docker", rtt=0.0, nodes=(), owner=owner)
+    lab = LabState(name="nl-x", backend="docker", rtt=0.0, nodes=(), topology={}, owner=owner)
     assert lab_text(lab) == f"nl-x (docker, held by process {owner.pid})"
     orphan = replace(lab, owner=replace(owner, started=owner.started + 1))
     assert lab_text(orphan) == "nl-x (docker, left by a killed process)"
