@@ -1,0 +1,1 @@
+"""The programs that come with the matrix: their contracts, and the scripts that a contract may need."""
