@@ -5,7 +5,9 @@ from __future__ import annotations
 import zlib
 
 from netlab.backend import namespace_of
-from netlab.rules import RouterFacts, RuleScript, core_rules, install_chains, router_rules
+from netlab.distance import DistancePlan, NodeDistance, plan_distance
+from netlab.errors import ToolFailed
+from netlab.rules import RouterFacts, RuleScript, install_chains, router_rules
 from netlab.tools import apply_settings, for_each, run_tool, run_tool_in
 from netlab.topology import CORE, Nat, Topology
 from netlab.wiring import LAN, WAN, Wiring, lifetime_settings
@@ -77,10 +79,32 @@ def forget_mappings(lab: str, nat: Nat) -> None:
     run_tool_in(namespace, ["ipset", "flush"])
 
 
-def apply_distance(lab: str, topology: Topology) -> None:
-    """Has the core lose packets and hand them to the delay line, as the topology wants it."""
-    if topology.rtt or topology.loss:
-        _apply(lab, CORE, core_rules(delayed=bool(topology.rtt), loss=topology.loss))
+def distance_of(lab: str, topology: Topology) -> DistancePlan:
+    """What makes the lab as wide as its topology says, on this kernel."""
+    plan = plan_distance(topology, has_netem=False)
+    return plan_distance(topology, has_netem=True) if plan.nodes and _has_netem(lab) else plan
+
+
+def apply_distance(lab: str, node: str, needed: NodeDistance) -> None:
+    """Has a node hand packets to its delay line, which must be ready, and shape what it sends.
+
+    Raises:
+        ToolFailed: iptables or tc refused.
+    """
+    for script in needed.rules:
+        _apply(lab, node, script)
+    if needed.tc:
+        run_tool(["tc", "-n", namespace_of(lab, node), "-batch", "-"], text=needed.tc)
+
+
+def _has_netem(lab: str) -> bool:
+    """Whether the kernel can delay packets by itself; tried on the loopback device of the lab's core."""
+    attempt = "qdisc add dev lo root netem delay 1ms\nqdisc del dev lo root\n"
+    try:
+        run_tool(["tc", "-n", namespace_of(lab, CORE), "-batch", "-"], text=attempt)
+    except ToolFailed:
+        return False
+    return True
 
 
 def _apply(lab: str, node: str, script: RuleScript) -> None:

@@ -24,6 +24,7 @@ from netlab.backends import backend_named
 from netlab.construction import (
     apply_distance,
     connect_nodes,
+    distance_of,
     forget_mappings,
     make_routers,
 )
@@ -34,7 +35,6 @@ from netlab.interrupts import interrupts_deferred
 from netlab.namespaces import NamespaceBackend
 from netlab.process import NodeProcess
 from netlab.proof import Proof, Subject, compare
-from netlab.rules import DELAY_QUEUE
 from netlab.state import LabState, current_process, lab_name, nodes_of
 from netlab.takedown import take_down
 from netlab.tools import PACKAGES, find_tool, for_each, require_root, run_tool_in
@@ -256,10 +256,18 @@ class Lab:
             self.proofs = self.prove()
             for proof in self.proofs:
                 proof.require()
-        if self.topology.rtt:
-            one_way = f"{self.topology.rtt / 2:.6f}"
-            self.start_instrument(CORE, "delay.py", "--queue", str(DELAY_QUEUE), "--delay", one_way)
-        apply_distance(self.name, self.topology)
+        self._make_distance()
+
+    def _make_distance(self) -> None:
+        plan = distance_of(self.name, self.topology)
+
+        def make(node: str) -> None:
+            needed = plan.nodes[node]
+            if needed.delay_line:
+                self.start_instrument(node, "delay.py", *needed.delay_line)
+            apply_distance(self.name, node, needed)
+
+        for_each(list(plan.nodes), make)
 
     def start_instrument(self, node: str, script: str, *options: str) -> NodeProcess:
         """Starts one of the lab's own programs in a node's network, and waits until it is ready.

@@ -18,6 +18,7 @@ from netlab.interrupts import interrupts_deferred
 
 PACKAGES = {
     "ip": "iproute2",
+    "tc": "iproute2",
     "sysctl": "procps",
     "iptables-restore": "iptables",
     "ipset": "ipset",
