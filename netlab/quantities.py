@@ -6,11 +6,12 @@ import re
 
 from netlab.errors import UsageProblem
 
-_NUMBER = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[a-zA-Z%]*)")
+_NUMBER = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[a-zA-Z%/]*)")
 
 _SECONDS = {"ms": 1e-3, "s": 1.0}
 _PARTS = {"%": 1e-2}
 _BITS_PER_SECOND = {"kbit": 1e3, "Mbit": 1e6, "Gbit": 1e9}
+_PER_SECOND = {"/s": 1.0}
 
 
 class BadQuantity(UsageProblem):
@@ -42,6 +43,15 @@ def parse_rate(text: str) -> float:
         BadQuantity: it is written otherwise.
     """
     return _parse(text, _BITS_PER_SECOND, "bits a second with a unit, like 20Mbit or 500kbit")
+
+
+def parse_frequency(text: str) -> float:
+    """``20/s``, as 20.
+
+    Raises:
+        BadQuantity: it is written otherwise.
+    """
+    return _parse(text, _PER_SECOND, "a number a second, like 20/s")
 
 
 def _parse(text: str, units: dict[str, float], expected: str) -> float:

@@ -97,7 +97,7 @@ def to_document(topology: Topology) -> Document:
     return {
         "rtt": topology.rtt,
         "loss": topology.loss,
-        "profiles": {own.name: _profile_document(own) for own in _own_profiles(topology)},
+        "profiles": {own.name: profile_document(own) for own in _own_profiles(topology)},
         "nats": {nat.name: _nat_document(nat) for nat in topology.nats},
         "hosts": {
             host.name: {"interfaces": [_interface_document(leg) for leg in host.interfaces]}
@@ -190,7 +190,8 @@ def _profile(name: str, table: _Table) -> NatProfile:
     )
 
 
-def _profile_document(own: NatProfile) -> Document:
+def profile_document(own: NatProfile) -> Document:
+    """A profile of one router as a table of a file; of a profile with a carrier's NAT, the router at home."""
     behavior = own.behavior
     parts = {field.name: getattr(behavior, field.name) for field in fields(behavior)}
     document = {part: _plain(value) for part, value in parts.items() if value is not None}

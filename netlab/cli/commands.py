@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,19 +16,22 @@ import click
 
 from netlab import state
 from netlab.backends import BACKEND_NAMES, backend_named
+from netlab.cli.events import event
 from netlab.cli.exit_codes import ExitCode, exit_code_of
-from netlab.cli.options import Duration, Probability, Profile
+from netlab.cli.options import Duration, Probability, Profile, TopologyFile
+from netlab.cli.profiles import profiles as show_profiles
 from netlab.cli.report import claims_text, dialogue_line, lab_text, proof_table
 from netlab.demo import Demonstration, demonstrate
 from netlab.errors import LabError, NodeNotFound
 from netlab.interrupts import interrupt_on_sigterm
 from netlab.lab import Lab
-from netlab.profiles import PROFILES, NatProfile
+from netlab.profiles import PROFILES, NatProfile, profile
 from netlab.proving import prove_profiles
+from netlab.rootless import become, enter
 from netlab.scenes import two_nats
 from netlab.takedown import clean, take_down
 from netlab.tools import require_root
-from netlab.topology import CORE
+from netlab.topology import CORE, Topology
 
 _backend_option = click.option(
     "--backend",
@@ -40,11 +43,9 @@ _backend_option = click.option(
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
-_EPILOG = f"""\b
-Profiles:
-  {"  ".join(PROFILES)}
+DEFAULT_PROFILE = "port-restricted"
 
-\b
+_EPILOG = """\b
 Exit codes (exec has its program's):
   0    done, and every claim held
   1    a lab, a proof or a claim failed
@@ -54,6 +55,16 @@ Exit codes (exec has its program's):
 """
 
 
+class _LabCommand(click.Command):
+    """A command that works on labs: as root, or as root of the user's own world."""
+
+    def invoke(self, context: click.Context) -> object:
+        """The command, once its options are understood."""
+        for lost in enter(backend=context.params.get("backend")):
+            click.echo(f"{lost} had lost its namespaces; what was left of it is removed", err=True)
+        return super().invoke(context)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
 @click.option("--debug", is_flag=True, help="Show a traceback on errors.")
 @click.version_option(package_name="nat-traversal-toolkit")
@@ -61,31 +72,46 @@ def cli(debug: bool) -> None:
     """Real NATs on one machine, each measured before it is trusted."""
 
 
+cli.command_class = _LabCommand
+
+
 @cli.command()
 @click.option(
     "--profiles",
     nargs=2,
     type=Profile(),
-    default=("port-restricted", "port-restricted"),
     metavar="A B",
-    help="Elsa's NAT and anna's, see netlab --help.  [default: port-restricted, both]",
+    help="Elsa's NAT and anna's, see netlab profiles.  [default: port-restricted, both]",
 )
+@click.option("--topology", type=TopologyFile(), help="A TOML file with a lab of your own, see docs/lab.md.")
 @_backend_option
-@click.option("--rtt", type=Duration(), default=0.0, help="Round trip over the core, like 40ms.")
-@click.option("--loss", type=Probability(), default=0.0, help="Packets that the core loses, like 5%.")
+@click.option("--rtt", type=Duration(), help="Round trip over the core, like 40ms.")
+@click.option("--loss", type=Probability(), help="Packets that the core loses, like 5%.")
+@click.option("--dual-stack", is_flag=True, help="IPv6 as well, behind stateful firewalls.")
 @click.option("--name", help="A name of your own for the lab.")
 @_json_option
 def up(
-    profiles: tuple[NatProfile, NatProfile],
+    profiles: tuple[NatProfile, NatProfile] | None,
+    topology: Topology | None,
     backend: str,
-    rtt: float,
-    loss: float,
+    rtt: float | None,
+    loss: float | None,
+    dual_stack: bool,
     name: str | None,
     as_json: bool,
 ) -> None:
-    """Build a lab with a server and two NATs, and leave it running."""
+    """Build a lab with a server and two NATs, or one of your own, and leave it running."""
     started = time.monotonic()
-    topology = two_nats(*profiles, rtt=rtt, loss=loss)
+    if topology is None:
+        pair = profiles or (profile(DEFAULT_PROFILE), profile(DEFAULT_PROFILE))
+        topology = two_nats(*pair, dual_stack=dual_stack)
+    elif profiles or dual_stack:
+        raise click.UsageError("--topology says it all: expected no --profiles and no --dual-stack beside it")
+    topology = replace(
+        topology,
+        rtt=topology.rtt if rtt is None else rtt,
+        loss=topology.loss if loss is None else loss,
+    )
     with Lab(topology, backend=backend_named(backend), name=name) as lab:
         lab.detach()
     seconds = time.monotonic() - started
@@ -94,9 +120,9 @@ def up(
         click.echo(json.dumps({**asdict(lab.state), "proofs": proofs, "seconds": round(seconds, 3)}))
         return
     click.echo(lab_text(lab.state))
-    click.echo(
-        f"up and proven in {seconds:.2f} s, try: netlab exec elsa -- ping -c 1 198.51.100.10", err=True
-    )
+    first, last = topology.node_names[0], topology.node_names[-1]
+    target = next(known.addresses[0] for known in lab.state.nodes if known.name == first)
+    click.echo(f"up and proven in {seconds:.2f} s, try: netlab exec {last} -- ping -c 1 {target}", err=True)
 
 
 @cli.command()
@@ -126,6 +152,16 @@ def execute(name: str | None, node: str, argv: tuple[str, ...]) -> None:
     command = backend_named(lab.backend).command(lab.name, node, argv)
     sys.stdout.flush()
     os.execvp(command[0], command)
+
+
+@cli.command("rootless", cls=click.Command, context_settings={"ignore_unknown_options": True})
+@click.argument("argv", metavar="PROGRAM...", nargs=-1, required=True, type=click.UNPROCESSED)
+def rootless(argv: tuple[str, ...]) -> None:
+    """Run a program that makes labs, without being root.
+
+    For example: netlab rootless -- pytest tests/lab
+    """
+    become(argv)
 
 
 @cli.command()
@@ -201,6 +237,10 @@ def demo(backend: str, as_json: bool, keep: bool, artefacts: Path | None) -> Non
         click.echo(f"{shown.lab} is still up; `netlab down {shown.lab}` removes it", err=True)
     if not shown.succeeded:
         sys.exit(ExitCode.FAILED)
+
+
+cli.add_command(event)
+cli.add_command(show_profiles)
 
 
 def _demonstration_json(shown: Demonstration) -> str:

@@ -1,50 +1,56 @@
-"""Values on the command line: durations, probabilities, profiles."""
+"""Values on the command line: quantities, profiles, topologies."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from pathlib import Path
 
 import click
 
-from netlab.errors import UnknownProfile
+from netlab.errors import BadTopology, UnknownProfile
 from netlab.profiles import NatProfile, profile
+from netlab.quantities import BadQuantity, parse_duration, parse_frequency, parse_probability
+from netlab.topology import Topology
+from netlab.topology_file import load_topology
 
-_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s)")
-_PERCENT = re.compile(r"(?P<number>\d+(?:\.\d+)?)%")
 
+class _Quantity(click.ParamType[float]):
+    """A quantity with its unit, as a number in the base unit."""
 
-class Duration(click.ParamType[float]):
-    """``40ms`` or ``0.04s``, as seconds; a unit is required, except for 0."""
-
-    name = "duration"
+    parse: Callable[[str], float]
 
     def convert(
         self, value: str | float, param: click.Parameter | None, context: click.Context | None
     ) -> float:
-        """The number of seconds."""
-        if isinstance(value, float) or value == "0":
-            return float(value)
-        match = _DURATION.fullmatch(value)
-        if match is None:
-            self.fail(f"got {value!r}, expected a number with a unit, like 40ms or 0.04s", param, context)
-        return float(match["number"]) / (1000 if match["unit"] == "ms" else 1)
+        """The number."""
+        if isinstance(value, float):
+            return value
+        try:
+            return type(self).parse(value)
+        except BadQuantity as problem:
+            self.fail(str(problem), param, context)
 
 
-class Probability(click.ParamType[float]):
+class Duration(_Quantity):
+    """``40ms`` or ``0.04s``, as seconds."""
+
+    name = "duration"
+    parse = staticmethod(parse_duration)
+
+
+class Probability(_Quantity):
     """``5%``, as 0.05."""
 
     name = "percentage"
+    parse = staticmethod(parse_probability)
 
-    def convert(
-        self, value: str | float, param: click.Parameter | None, context: click.Context | None
-    ) -> float:
-        """The probability, from 0 to 1."""
-        if isinstance(value, float) or value == "0":
-            return float(value)
-        match = _PERCENT.fullmatch(value)
-        if match is None:
-            self.fail(f"got {value!r}, expected a percentage, like 5%", param, context)
-        return float(match["number"]) / 100
+
+class Frequency(_Quantity):
+    """``20/s``, as 20."""
+
+    name = "frequency"
+    parse = staticmethod(parse_frequency)
 
 
 class Profile(click.ParamType[NatProfile]):
@@ -62,3 +68,35 @@ class Profile(click.ParamType[NatProfile]):
             return profile(value)
         except UnknownProfile as problem:
             self.fail(str(problem), param, context)
+
+
+class TopologyFile(click.ParamType[Topology]):
+    """A TOML file that describes a lab."""
+
+    name = "file"
+
+    def convert(
+        self, value: str | Topology, param: click.Parameter | None, context: click.Context | None
+    ) -> Topology:
+        """The topology in the file."""
+        if isinstance(value, Topology):
+            return value
+        try:
+            return load_topology(Path(value))
+        except (BadTopology, OSError) as problem:
+            self.fail(str(problem), param, context)
+
+
+class IPv4(click.ParamType[IPv4Address]):
+    """An IPv4 address."""
+
+    name = "address"
+
+    def convert(
+        self, value: str | IPv4Address, param: click.Parameter | None, context: click.Context | None
+    ) -> IPv4Address:
+        """The address."""
+        try:
+            return IPv4Address(value)
+        except ValueError:
+            self.fail(f"got {str(value)[:64]!r}, expected an IPv4 address like 203.0.113.9", param, context)

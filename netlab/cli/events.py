@@ -1,0 +1,99 @@
+"""``netlab event``: what happens to a lab while programs run in it."""
+
+from __future__ import annotations
+
+import signal
+from ipaddress import IPv4Address
+
+import click
+
+from netlab.cli.options import Frequency, IPv4, Profile
+from netlab.lab import Lab
+from netlab.profiles import NatProfile
+from netlab.tools import require_root
+
+
+@click.group()
+@click.option("--lab", "name", help="Which lab, where there are several.")
+@click.pass_context
+def event(context: click.Context, name: str | None) -> None:
+    """Make something happen to a running lab.
+
+    For example: netlab event reboot nat-elsa
+    """
+    require_root()
+    context.obj = Lab.running(name)
+
+
+_interface = click.option(
+    "--interface", type=click.IntRange(0), default=0, show_default=True, help="Of a host: 1 is eth1."
+)
+
+
+@event.command()
+@click.argument("nat")
+@click.pass_obj
+def reboot(lab: Lab, nat: str) -> None:
+    """Power-cycle a router: its mappings are gone, random ports are others."""
+    lab.events.reboot(nat)
+
+
+@event.command()
+@click.argument("nat")
+@click.pass_obj
+def forget(lab: Lab, nat: str) -> None:
+    """Have a router forget its mappings."""
+    lab.events.forget(nat)
+
+
+@event.command()
+@click.argument("nat")
+@click.argument("profile", type=Profile())
+@click.pass_obj
+def swap(lab: Lab, nat: str, profile: NatProfile) -> None:
+    """Put another NAT profile in a router's place."""
+    lab.events.swap(nat, profile)
+
+
+@event.command()
+@click.argument("nat")
+@click.argument("address", type=IPv4())
+@click.pass_obj
+def address(lab: Lab, nat: str, address: IPv4Address) -> None:
+    """Give a router another public address."""
+    lab.events.change_address(nat, address)
+
+
+@event.command()
+@click.argument("node")
+@_interface
+@click.pass_obj
+def cut(lab: Lab, node: str, interface: int) -> None:
+    """Pull the cable of a host, or of a router towards the internet."""
+    lab.events.cut(node, interface)
+
+
+@event.command()
+@click.argument("node")
+@_interface
+@click.pass_obj
+def restore(lab: Lab, node: str, interface: int) -> None:
+    """Plug in a cable that was cut."""
+    lab.events.restore(node, interface)
+
+
+@event.command()
+@click.argument("nat")
+@click.argument("frequency", type=Frequency())
+@click.pass_obj
+def traffic(lab: Lab, nat: str, frequency: float) -> None:
+    """Open FREQUENCY new mappings, like 20/s, until ctrl-C.
+
+    They are another device's in the router's home, and take ports as its programs would.
+    """
+    process = lab.events.background_traffic(nat, frequency)
+    click.echo(f"{frequency:g} new mappings a second behind {nat}; ctrl-C ends it", err=True)
+    try:
+        signal.pause()
+    finally:
+        process.stop()

@@ -1,0 +1,47 @@
+"""``netlab profiles``: what NATs there are."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from netlab.cli.options import Profile
+from netlab.cli.report import columns
+from netlab.profiles import COMBINATIONS, PROFILES, NatProfile
+from netlab.topology_file import profile_document
+
+
+@click.command()
+@click.argument("wanted", metavar="[PROFILE]", required=False, type=Profile())
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def profiles(wanted: NatProfile | None, as_json: bool) -> None:
+    """Show the NAT profiles, or what one of them does."""
+    every = [*PROFILES.values(), *COMBINATIONS.values()]
+    if as_json:
+        shown = every if wanted is None else [wanted]
+        click.echo(json.dumps({"profiles": {one.name: profile_document(one) for one in shown}}))
+    elif wanted is None:
+        click.echo("\n".join(columns([(one.name, one.summary) for one in every])))
+    else:
+        click.echo(_description(wanted))
+
+
+def _description(wanted: NatProfile) -> str:
+    seen = wanted.seen
+    rows = [
+        ("mapping", seen.mapping.value),
+        ("filtering", seen.filtering.value),
+        ("port allocation", seen.allocation.value),
+        ("hairpinning", "yes" if seen.hairpinning else "no"),
+        ("mapping lifetime", f"{seen.mapping_lifetime:g} s"),
+        ("refreshed by", "any packet" if seen.inbound_refresh else "packets from inside"),
+        ("early packet", seen.early_inbound.value),
+        ("UDP", "blocked" if seen.udp_blocked else "passes"),
+        (
+            "TCP",
+            "all ports" if wanted.tcp_ports is None else f"ports {', '.join(map(str, wanted.tcp_ports))}",
+        ),
+        ("imitates", wanted.devices),
+    ]
+    return "\n".join([f"{wanted.name}: {wanted.summary}", *columns([(f"  {k}", v) for k, v in rows])])
