@@ -18,6 +18,7 @@ from netlab import state
 from netlab.backends import BACKEND_NAMES, backend_named
 from netlab.cli.events import event
 from netlab.cli.exit_codes import ExitCode, exit_code_of
+from netlab.cli.lab_command import LabCommand
 from netlab.cli.options import Duration, Probability, Profile, TopologyFile
 from netlab.cli.profiles import profiles as show_profiles
 from netlab.cli.report import claims_text, dialogue_line, lab_text, proof_table
@@ -27,7 +28,7 @@ from netlab.interrupts import interrupt_on_sigterm
 from netlab.lab import Lab
 from netlab.profiles import PROFILES, NatProfile, profile
 from netlab.proving import prove_profiles
-from netlab.rootless import become, enter
+from netlab.rootless.program import become
 from netlab.scenes import two_nats
 from netlab.takedown import clean, take_down
 from netlab.tools import require_root
@@ -55,16 +56,6 @@ Exit codes (exec has its program's):
 """
 
 
-class _LabCommand(click.Command):
-    """A command that works on labs: as root, or as root of the user's own world."""
-
-    def invoke(self, context: click.Context) -> object:
-        """The command, once its options are understood."""
-        for lost in enter(backend=context.params.get("backend")):
-            click.echo(f"{lost} had lost its namespaces; what was left of it is removed", err=True)
-        return super().invoke(context)
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
 @click.option("--debug", is_flag=True, help="Show a traceback on errors.")
 @click.version_option(package_name="nat-traversal-toolkit")
@@ -72,7 +63,7 @@ def cli(debug: bool) -> None:
     """Real NATs on one machine, each measured before it is trusted."""
 
 
-cli.command_class = _LabCommand
+cli.command_class = LabCommand
 
 
 @cli.command()
