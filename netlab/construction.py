@@ -5,12 +5,13 @@ from __future__ import annotations
 import zlib
 
 from netlab.backend import namespace_of
-from netlab.distance import DistancePlan, NodeDistance, plan_distance
-from netlab.errors import ToolFailed
+from netlab.distance import NodeDistance, change_link, plan_distance
+from netlab.errors import BadTopology, ToolFailed
+from netlab.instruments.launch import instrument_command
 from netlab.rules import RouterFacts, RuleScript, install_chains, router_rules
 from netlab.tools import apply_settings, for_each, run_tool, run_tool_in
 from netlab.topology import CORE, Nat, Topology
-from netlab.wiring import LAN, WAN, Wiring, lifetime_settings
+from netlab.wiring import LAN, WAN, Cable, Wiring, lifetime_settings
 
 
 def connect_nodes(lab: str, wiring: Wiring) -> None:
@@ -79,10 +80,10 @@ def forget_mappings(lab: str, nat: Nat) -> None:
     run_tool_in(namespace, ["ipset", "flush"])
 
 
-def distance_of(lab: str, topology: Topology) -> DistancePlan:
-    """What makes the lab as wide as its topology says, on this kernel."""
+def distance_of(lab: str, topology: Topology) -> dict[str, NodeDistance]:
+    """What makes the lab as wide as its topology says, on this kernel, for each node that needs anything."""
     plan = plan_distance(topology, has_netem=False)
-    return plan_distance(topology, has_netem=True) if plan.nodes and _has_netem(lab) else plan
+    return plan_distance(topology, has_netem=True) if plan and _has_netem(lab) else plan
 
 
 def apply_distance(lab: str, node: str, needed: NodeDistance) -> None:
@@ -95,6 +96,25 @@ def apply_distance(lab: str, node: str, needed: NodeDistance) -> None:
         _apply(lab, node, script)
     if needed.tc:
         run_tool(["tc", "-n", namespace_of(lab, node), "-batch", "-"], text=needed.tc)
+
+
+def follow_link(lab: str, before: Cable, after: Cable, topology: Topology) -> None:
+    """Has a running lab follow a cable that has got another link, with nothing lost on its way.
+
+    Raises:
+        BadTopology: the link was perfect when the lab came up, so that nothing can delay its packets now.
+        ToolFailed: tc refused.
+    """
+    change = change_link(before, after, topology, has_netem=_has_netem(lab))
+    for node in change.holders:
+        command = instrument_command(namespace_of(lab, node), "delay.py", "--change", change.setting)
+        try:
+            run_tool(command)
+        except ToolFailed as refusal:
+            advice = "to change it later, give it a delay or a loss from the start"
+            raise BadTopology(f"no delay line holds {after.node} {after.interface}: {advice}") from refusal
+    for node, text in change.tc.items():
+        run_tool(["tc", "-n", namespace_of(lab, node), "-batch", "-"], text=text)
 
 
 def _has_netem(lab: str) -> bool:

@@ -28,13 +28,14 @@ A rate is a token bucket (tbf) for what either end sends, in bits of Ethernet fr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
+from typing import NamedTuple
 
 from netlab.link import PERFECT, Link
 from netlab.rules import RuleScript
 from netlab.topology import CORE, IPAddress, Topology
-from netlab.wiring import LAN, Cable, cables
+from netlab.wiring import LAN, WAN, Cable, cables
 
 MAX_WAITING = 65536
 """Packets that may wait in one netem; its default of 1,000 is 50 kpps at 20 ms. As the delay line's."""
@@ -72,44 +73,34 @@ class NodeDistance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DistancePlan:
-    """What all nodes need.
+class LinkChange:
+    """What has a running lab follow the link of one cable.
 
     Attributes:
-        nodes: those that need something, by name.
-        holders: for the name of each link, the nodes whose delay line knows it.
+        setting: what ``delay.py --change`` is told.
+        holders: the nodes whose delay lines must be told; none where the kernel has netem.
+        tc: for each end of the cable, by node, a text for ``tc -batch -``.
     """
 
-    nodes: Mapping[str, NodeDistance]
-    holders: Mapping[str, tuple[str, ...]]
+    setting: str
+    holders: tuple[str, ...]
+    tc: Mapping[str, str]
 
 
-def link_name(node: str, interface: str) -> str:
-    """What a delay line calls the link of an interface; it calls the core itself ``inet``."""
-    return f"{node}.{interface}"
-
-
-def setting_line(name: str, link: Link) -> str:
-    """The line that tells a running delay line of a link's new delay, jitter and loss."""
-    return f"set {name} {_setting(link)}"
-
-
-def plan_distance(topology: Topology, *, has_netem: bool) -> DistancePlan:
-    """What makes a lab of this topology as wide as it says.
+def plan_distance(topology: Topology, *, has_netem: bool) -> dict[str, NodeDistance]:
+    """What makes a lab of this topology as wide as it says, for each node that needs anything.
 
     Args:
         topology: with the links.
         has_netem: whether this kernel can make them without our help.
     """
     plugged = cables(topology)
-    core = Link(delay=topology.rtt / 2, loss=topology.loss)
-    lines = {} if has_netem else _delay_lines(topology, plugged, core)
+    lines = {} if has_netem else _delay_lines(topology, plugged)
     tc: dict[str, list[str]] = {}
     for cable in plugged:
-        down = _one_after_the_other(core, cable.link) if cable.parent == CORE else cable.link
-        tc.setdefault(cable.node, []).extend(_queues(cable.interface, cable.link, has_netem=has_netem))
-        tc.setdefault(cable.parent, []).extend(_queues(cable.port, down, has_netem=has_netem))
-    nodes = {
+        for end in _ends(cable, topology):
+            tc.setdefault(end.node, []).extend(_queues(end, has_netem=has_netem))
+    return {
         node: NodeDistance(
             delay_line=lines[node].options() if node in lines else (),
             rules=lines[node].scripts() if node in lines else (),
@@ -118,35 +109,88 @@ def plan_distance(topology: Topology, *, has_netem: bool) -> DistancePlan:
         for node in (CORE, *topology.node_names)
         if node in lines or tc.get(node)
     }
-    names = sorted({name for line in lines.values() for name in line.links})
-    holders = {
-        name: tuple(node for node in nodes if node in lines and name in lines[node].links) for name in names
-    }
-    return DistancePlan(nodes=nodes, holders=holders)
 
 
-def _one_after_the_other(first: Link, second: Link) -> Link:
-    """Two links in a row, the first without jitter and rate."""
-    passes = (1 - first.loss) * (1 - second.loss)
-    return Link(delay=first.delay + second.delay, jitter=second.jitter, loss=1 - passes, rate=second.rate)
+def change_link(before: Cable, after: Cable, topology: Topology, *, has_netem: bool) -> LinkChange:
+    """What to do when a cable of a running lab gets another link.
+
+    Delay lines know a link that delayed or lost packets when the lab came up, and refuse any other.
+
+    Args:
+        before: the cable as it was.
+        after: the cable with its new link.
+        topology: the lab's, with the new link.
+        has_netem: whether this kernel can make links without our help.
+    """
+    was_slow = before.link.rate is not None and after.link.rate is None
+    tc = {}
+    for end in _ends(after, topology):
+        lines = _queues(end, has_netem=has_netem)
+        reset = [f"qdisc replace dev {end.device} root noqueue"] if was_slow or not lines else []
+        tc[end.node] = _text([*reset, *lines])
+    home = [cable.node for cable in cables(topology) if cable.parent == after.parent != CORE]
+    waited = _waits(before.link) or _waits(after.link)
+    return LinkChange(
+        setting=f"{_name(after)}={_setting(after.link)}",
+        holders=() if has_netem or not waited else tuple(dict.fromkeys([after.parent, *home])),
+        tc=tc,
+    )
 
 
-def _queues(device: str, link: Link, *, has_netem: bool) -> list[str]:
-    """The lines for ``tc`` that shape what a device sends."""
-    lines = []
-    parent = "root"
-    if has_netem and (link.delay or link.loss):
+def with_link(topology: Topology, node: str, interface: str, link: Link) -> Topology:
+    """The same topology with another link at an interface of a node, or at its ``wan0``."""
+    nats = tuple(
+        replace(nat, link=link) if (nat.name, WAN) == (node, interface) else nat for nat in topology.nats
+    )
+    hosts = tuple(
+        replace(
+            host,
+            interfaces=tuple(
+                replace(leg, link=link) if (host.name, f"eth{number}") == (node, interface) else leg
+                for number, leg in enumerate(host.interfaces)
+            ),
+        )
+        for host in topology.hosts
+    )
+    return replace(topology, nats=nats, hosts=hosts)
+
+
+def _core_link(topology: Topology) -> Link:
+    """What the core does to a packet between two of its ports."""
+    return Link(delay=topology.rtt / 2, loss=topology.loss)
+
+
+class _End(NamedTuple):
+    """One end of a cable, which sends to the other: what is sent passes the core, if it is a port of that."""
+
+    node: str
+    device: str
+    link: Link
+    core: Link = PERFECT
+
+
+def _ends(cable: Cable, topology: Topology) -> tuple[_End, _End]:
+    far = _core_link(topology) if cable.parent == CORE else PERFECT
+    near_end = _End(cable.node, cable.interface, cable.link)
+    return near_end, _End(cable.parent, cable.port, cable.link, core=far)
+
+
+def _queues(end: _End, *, has_netem: bool) -> list[str]:
+    """The lines for ``tc`` that shape what one end of a cable sends."""
+    link, lines, parent = end.link, [], "root"
+    delay = end.core.delay + link.delay
+    loss = 1 - (1 - end.core.loss) * (1 - link.loss)
+    if has_netem and (delay or loss):
         lines.append(
-            f"qdisc replace dev {device} root handle 1: netem limit {MAX_WAITING}"
-            f" delay {link.delay * 1e6:.0f}us {link.jitter * 1e6:.0f}us loss {link.loss * 100:.4f}%"
+            f"qdisc replace dev {end.device} root handle 1: netem limit {MAX_WAITING}"
+            f" delay {delay * 1e6:.0f}us {link.jitter * 1e6:.0f}us loss {loss * 100:.4f}%"
         )
         parent = "parent 1:1"
     if link.rate is not None:
         burst = max(2 * _FRAME, round(link.rate / 8 * _BURST_TIME))
         waiting = max(_BUFFER_FRAMES * _FRAME, round(link.rate / 8 * _BUFFER_TIME))
-        lines.append(
-            f"qdisc replace dev {device} {parent} tbf rate {link.rate:.0f}bit burst {burst} limit {waiting}"
-        )
+        bucket = f"tbf rate {link.rate:.0f}bit burst {burst} limit {waiting}"
+        lines.append(f"qdisc replace dev {end.device} {parent} {bucket}")
     return lines
 
 
@@ -206,7 +250,8 @@ class _DelayLine:
         return tuple(scripts)
 
 
-def _delay_lines(topology: Topology, plugged: Sequence[Cable], core: Link) -> dict[str, _DelayLine]:
+def _delay_lines(topology: Topology, plugged: Sequence[Cable]) -> dict[str, _DelayLine]:
+    core = _core_link(topology)
     versions = (4, 6) if topology.has_ipv6 else (4,)
     lines: dict[str, _DelayLine] = {}
     to_core = [cable for cable in plugged if cable.parent == CORE and _waits(cable.link)]
@@ -226,7 +271,7 @@ def _delay_lines(topology: Topology, plugged: Sequence[Cable], core: Link) -> di
 def _core_line(to_core: Sequence[Cable], core: Link, versions: tuple[int, ...]) -> _DelayLine:
     line = _DelayLine(hook=("mangle", "FORWARD"))
     for cable in to_core:
-        line.add_port(cable.port, link_name(cable.node, cable.interface), cable.link)
+        line.add_port(cable.port, _name(cable), cable.link)
     if _waits(core):
         line.links[CORE] = core
         line.queues[0] = (CORE,)
@@ -240,7 +285,7 @@ def _core_line(to_core: Sequence[Cable], core: Link, versions: tuple[int, ...]) 
 
 def _delay_uplink(line: _DelayLine, cable: Cable, topology: Topology) -> None:
     """At the router of a home, which knows the sender by its address."""
-    queue = line.add_queue(link_name(cable.node, cable.interface), cable.link)
+    queue = line.add_queue(_name(cable), cable.link)
     for source in _sources(cable, topology):
         line.add_rule((source.version,), f"-i {LAN} -s {source} ", queue)
 
@@ -248,13 +293,13 @@ def _delay_uplink(line: _DelayLine, cable: Cable, topology: Topology) -> None:
 def _delay_downlink(line: _DelayLine, cable: Cable, siblings: Sequence[Cable], topology: Topology) -> None:
     """At the end of a cable in a home, where what comes from a sibling pays for the sibling's link, too."""
     for sibling in siblings:
-        queue = line.add_queue(link_name(sibling.node, sibling.interface), sibling.link)
+        queue = line.add_queue(_name(sibling), sibling.link)
         for source in _sources(sibling, topology):
             for address in cable.addresses:
                 if address.version == source.version:
                     line.add_rule((source.version,), f"-i {cable.interface} -s {source} -d {address} ", queue)
     if _waits(cable.link):
-        line.add_port(cable.interface, link_name(cable.node, cable.interface), cable.link)
+        line.add_port(cable.interface, _name(cable), cable.link)
         line.add_rule((4, 6) if topology.has_ipv6 else (4,), f"-i {cable.interface} ", 0)
 
 
@@ -262,6 +307,11 @@ def _sources(cable: Cable, topology: Topology) -> tuple[IPAddress | IPv4Network,
     """From where what a node sends into a home comes: a firewall lets through its own home's addresses."""
     routed = [nat.lan_network for nat in topology.nats if nat.name == cable.node and not nat.translates]
     return (*cable.addresses, *routed)
+
+
+def _name(cable: Cable) -> str:
+    """What delay lines call a cable's link; they call the core itself ``inet``."""
+    return f"{cable.node}.{cable.interface}"
 
 
 def _waits(link: Link) -> bool:

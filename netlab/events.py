@@ -14,8 +14,10 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from netlab.backend import namespace_of
-from netlab.construction import forget_mappings, make_router, set_lifetime
+from netlab.construction import follow_link, forget_mappings, make_router, set_lifetime
+from netlab.distance import with_link
 from netlab.errors import BadTopology, NodeNotFound, ProcessFailed
+from netlab.link import Link
 from netlab.process import NodeProcess
 from netlab.profiles import Boundary, NatProfile
 from netlab.tools import run_tool
@@ -112,6 +114,20 @@ class Events:
         lines = core_side(cable, self._now) if cable.parent == CORE else [f"link set {cable.port} up"]
         self._configure(cable.parent, *lines)
         self._await_carrier(cable)
+
+    def change_link(self, node: str, link: Link, interface: int = 0) -> None:
+        """Gives the cable of a host's interface, or of a router towards the internet, another link.
+
+        What is on its way already arrives as it would have.
+
+        Raises:
+            BadTopology: this kernel has no netem, and the link had neither delay nor loss when the lab came up.
+        """
+        before = self._cable(node, interface)
+        after = replace(before, link=link)
+        changed = with_link(self._now, node, before.interface, link)
+        follow_link(self._lab.name, before, after, changed)
+        self._lab.adopt(changed)
 
     def background_traffic(self, nat: str, mappings_per_second: float) -> NodeProcess:
         """Has another device in a router's home open so many new mappings a second, until it is stopped.

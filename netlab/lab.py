@@ -262,12 +262,12 @@ class Lab:
         plan = distance_of(self.name, self.topology)
 
         def make(node: str) -> None:
-            needed = plan.nodes[node]
+            needed = plan[node]
             if needed.delay_line:
                 self.start_instrument(node, "delay.py", *needed.delay_line)
             apply_distance(self.name, node, needed)
 
-        for_each(list(plan.nodes), make)
+        for_each(list(plan), make)
 
     def start_instrument(self, node: str, script: str, *options: str) -> NodeProcess:
         """Starts one of the lab's own programs in a node's network, and waits until it is ready.
