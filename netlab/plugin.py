@@ -207,13 +207,14 @@ def _stop_for_want_of(missing: str, config: pytest.Config) -> NoReturn:
 
 
 def _folder_of(request: pytest.FixtureRequest) -> Path:
-    """A new folder for a test's artefacts; what an earlier run of the same test left is removed."""
+    """Where a test's artefacts go; what an earlier run of the same test left there is removed."""
     wanted = request.config.getoption("nat_artefacts")
-    name = folder_name(request.node.nodeid)
     if wanted is None:
         factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
-        return factory.mktemp(name, numbered=True)
-    folder: Path = request.config.invocation_params.dir / wanted / name
+        artefacts = factory.getbasetemp() / "nat-artefacts"
+    else:
+        artefacts = request.config.invocation_params.dir / wanted
+    folder = artefacts / folder_name(request.node.nodeid)
     shutil.rmtree(folder, ignore_errors=True)
     return folder
 

@@ -6,6 +6,7 @@ first is the news.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -60,8 +61,10 @@ def _mappings(lab: Lab) -> Iterator[str]:
 def _last_lines(file: Path) -> list[str]:
     try:
         with file.open("rb") as stream:
-            stream.seek(-min(_MAX_OUTPUT, file.stat().st_size), 2)
-            return stream.read().decode("utf-8", "replace").rstrip().splitlines()
+            is_cut = stream.seek(0, os.SEEK_END) > _MAX_OUTPUT
+            stream.seek(-_MAX_OUTPUT if is_cut else 0, os.SEEK_END if is_cut else os.SEEK_SET)
+            lines = stream.read().decode("utf-8", "replace").rstrip().splitlines()
+            return lines[1:] if is_cut else lines  # where it was cut is hardly ever between two lines
     except OSError as problem:
         return [f"not to be read ({problem})"]
 
