@@ -18,7 +18,6 @@ from netlab import state
 from netlab.backends import BACKEND_NAMES, backend_named
 from netlab.cli.events import event
 from netlab.cli.exit_codes import ExitCode, exit_code_of
-from netlab.cli.lab_command import LabCommand
 from netlab.cli.options import Duration, Probability, Profile, TopologyFile
 from netlab.cli.profiles import profiles as show_profiles
 from netlab.cli.report import claims_text, dialogue_line, lab_text, proof_table
@@ -28,6 +27,7 @@ from netlab.interrupts import interrupt_on_sigterm
 from netlab.lab import Lab
 from netlab.profiles import PROFILES, NatProfile, profile
 from netlab.proving import prove_profiles
+from netlab.rootless.command import LabCommand
 from netlab.rootless.program import become
 from netlab.scenes import two_nats
 from netlab.takedown import clean, take_down

@@ -20,6 +20,7 @@ import itertools
 import json
 import os
 import selectors
+import shutil
 import socket
 import stat
 import struct
@@ -211,12 +212,13 @@ def _has_gate(folder: int) -> bool:
 
 
 def _remove(folder: int, path: str) -> None:
-    """Leaves no folder behind; what is no longer empty stays."""
+    """Leaves no folder behind, unless a lab of an earlier holder is still remembered there."""
     for name in (SOCKET, GATE):
         with suppress(OSError):
             os.unlink(name, dir_fd=folder)
     with suppress(OSError):
-        os.rmdir(LABS, dir_fd=folder)
+        if not any(Path(path, LABS).glob("*.json")):
+            shutil.rmtree(LABS, dir_fd=folder)
         os.rmdir(path)
 
 
