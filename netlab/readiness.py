@@ -6,7 +6,8 @@ import subprocess
 from collections.abc import Mapping
 from functools import cache
 
-from netlab.errors import LabError
+from netlab.backends import backend_named
+from netlab.errors import EnvironmentProblem, LabError, NotPermitted
 from netlab.tools import PACKAGES, find_tool, require_root
 
 REQUIRE = "NETLAB_REQUIRE"
@@ -30,6 +31,8 @@ def _missing_for_labs() -> str | None:
         require_root()
         for tool in PACKAGES:
             find_tool(tool)
+    except NotPermitted as error:
+        return f"{error}, or `netlab rootless -- pytest ...`"
     except LabError as error:
         return str(error)
     attempt = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True, check=False)
@@ -38,11 +41,12 @@ def _missing_for_labs() -> str | None:
 
 def _missing_for_docker() -> str | None:
     try:
-        from netlab.docker import engine  # needs the Docker SDK, which most labs do not
+        backend_named("docker")
+        from netlab.docker import engine  # like the backend, it needs the Docker SDK, which most labs do not
     except ModuleNotFoundError:
         return "the Docker SDK is not installed: try `pip install 'nat-traversal-toolkit[lab]'`"
-    return (
-        None
-        if engine.answers()
-        else "no Docker engine answers: `python -m netlab.docker.engine pytest` starts one"
-    )
+    except EnvironmentProblem as error:
+        return str(error)
+    if engine.answers():
+        return None
+    return "no Docker engine answers: `python -m netlab.docker.engine pytest ...` brings its own"

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from netlab import readiness
-from netlab.errors import MissingTool
+from netlab.backend import Backend
+from netlab.errors import MissingTool, NotPermitted
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def test_no_root_is_told_with_what_to_try(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     missing = readiness.missing_for("namespaces")
     assert missing is not None
-    assert "try sudo" in missing
+    assert missing.endswith("try sudo, or `netlab rootless -- pytest ...`")
 
 
 def test_a_missing_tool_is_told_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,6 +65,15 @@ def test_a_root_that_may_not_make_namespaces_is_told(monkeypatch: pytest.MonkeyP
 
 def test_docker_needs_its_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "_missing_for_labs", lambda: None)
-    monkeypatch.setitem(sys.modules, "netlab.docker", None)
+    monkeypatch.setitem(sys.modules, "netlab.docker.backend", None)
     assert "pip install" in str(readiness.missing_for("docker"))
     assert readiness.missing_for("namespaces") is None
+
+
+def test_docker_says_for_itself_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> Backend:
+        raise NotPermitted
+
+    monkeypatch.setattr(readiness, "_missing_for_labs", lambda: None)
+    monkeypatch.setattr(readiness, "backend_named", refuse)
+    assert readiness.missing_for("docker") == str(NotPermitted())
