@@ -30,11 +30,14 @@ from netlab.construction import (
 )
 from netlab.errors import NodeNotFound, ProcessFailed
 from netlab.events import Events
-from netlab.instruments.launch import PROBE_SERVERS, Capture, instrument_command, run_probe
+from netlab.instruments.launch import Capture, instrument_command
 from netlab.interrupts import interrupts_deferred
 from netlab.namespaces import NamespaceBackend
 from netlab.process import NodeProcess
-from netlab.proof import Proof, Subject, compare
+from netlab.proof import Proof, Subject
+from netlab.proof.measuring import measure_subjects
+from netlab.proof.plan import server_options
+from netlab.proof.subject import subjects_of
 from netlab.state import LabState, current_process, lab_name, nodes_of
 from netlab.takedown import take_down
 from netlab.tools import PACKAGES, find_tool, for_each, require_root, run_tool_in
@@ -216,36 +219,34 @@ class Lab:
         return run_tool_in(namespace_of(self.name, nat), ["conntrack", "-L"]).splitlines()
 
     def prove(self) -> tuple[Proof, ...]:
-        """Measures every NAT, from the first host behind it, and compares; then forgets the probes' mappings.
+        """Measures every router with a host behind it, and compares; then forgets the probes' mappings.
 
         Raises:
             ProcessFailed: a probe or the server that it asks failed.
         """
-        subjects = [
-            Subject(node=nat.name, profile=nat.profile, host=self.topology.hosts_behind(nat)[0].name)
-            for nat in self.topology.nats
-        ]
-        proofs = self.measure(subjects)
+        proofs = self.measure(subjects_of(self.topology))
         for_each(self.topology.nats, lambda nat: forget_mappings(self.name, nat))
         return proofs
 
-    def measure(self, subjects: Sequence[Subject]) -> tuple[Proof, ...]:
-        """Runs the probe for every subject at once; the proofs are in the order of the subjects.
+    def measure(
+        self, subjects: Sequence[Subject], *, patience: float = 0.0, opinions: bool = False
+    ) -> tuple[Proof, ...]:
+        """Measures subjects, side by side where they can be; the proofs are in the order of the subjects.
+
+        Args:
+            subjects: what to measure, and from where.
+            patience: seconds for which a mapping's lifetime is waited for; longer ones, with 0 all of them,
+                are read from the kernel.
+            opinions: whether foreign tools are asked as well.
 
         Raises:
             ProcessFailed: a probe or the server that it asks failed.
         """
-        measured: dict[str, Proof] = {}
-
-        def measure_one(subject: Subject) -> None:
-            measured[subject.node] = compare(subject, run_probe(namespace_of(self.name, subject.host)))
-
-        server = self.start_instrument(CORE, "stunserver.py", *PROBE_SERVERS)
+        server = self.start_instrument(CORE, "stunserver.py", *server_options(subjects))
         try:
-            for_each(subjects, measure_one)
+            return measure_subjects(self.name, subjects, patience=patience, opinions=opinions)
         finally:
             server.stop()
-        return tuple(measured[subject.node] for subject in subjects)
 
     def _build(self) -> None:
         wiring = wire(self.topology, self.name)

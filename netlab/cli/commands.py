@@ -26,7 +26,7 @@ from netlab.errors import LabError, NodeNotFound
 from netlab.interrupts import interrupt_on_sigterm
 from netlab.lab import Lab
 from netlab.profiles import PROFILES, NatProfile, profile
-from netlab.proving import prove_profiles
+from netlab.proof.everything import prove_profiles
 from netlab.rootless.command import LabCommand
 from netlab.rootless.program import become
 from netlab.scenes import two_nats

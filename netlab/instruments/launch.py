@@ -1,6 +1,6 @@
 """The lab's own programs: delay line, STUN server, probe, capture.
 
-Each is a stand-alone script of the host that runs in a node's network, whatever the node is made of: it needs
+Each is a stand-alone script, or a folder with one, of the host that runs in a node's network, whatever the node is made of: it needs
 the node's packets and not its files.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ from netlab.topology import INSTRUMENT_ADDRESSES
 _SCRIPTS = Path(__file__).parent
 
 _PROBE_TIMEOUT = 30.0
-"""Seconds for one probe; 0.2 s are usual, and 1 s where UDP is blocked."""
+"""Seconds for one probe that does not wait for a lifetime; 0.2 s are usual."""
 
 PROBE_SERVERS = tuple(map(str, INSTRUMENT_ADDRESSES))
-"""What probe and STUN server are told: the addresses at which the core is measured from."""
+"""What probe and STUN server are told by default: the addresses at which the core is measured from."""
 
 
 def instrument_command(namespace: str, script: str, *options: str) -> list[str]:
@@ -32,8 +33,15 @@ def instrument_command(namespace: str, script: str, *options: str) -> list[str]:
     return in_namespace(namespace, [sys.executable, "-I", str(_SCRIPTS / script), *options])
 
 
-def run_probe(namespace: str) -> dict[str, Any]:
-    """Measures the NAT in front of a namespace, and returns the JSON object of ``probe.py``.
+def run_probe(
+    namespace: str, options: Sequence[str] = PROBE_SERVERS, *, timeout: float = _PROBE_TIMEOUT
+) -> dict[str, Any]:
+    """Measures the NAT in front of a namespace, and returns the JSON object of the folder ``probe``.
+
+    Args:
+        namespace: where to measure from.
+        options: the arguments of the probe.
+        timeout: seconds after which it has failed.
 
     Raises:
         ProcessFailed: the probe got no answer that no NAT can explain, or did not end in time.
@@ -41,16 +49,16 @@ def run_probe(namespace: str) -> dict[str, Any]:
     expected = "a measurement of its NAT"
     try:
         done = subprocess.run(
-            instrument_command(namespace, "probe.py", *PROBE_SERVERS),
+            instrument_command(namespace, "probe", *options),
             text=True,
             capture_output=True,
-            timeout=_PROBE_TIMEOUT,
+            timeout=timeout,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        got = f"nothing within {_PROBE_TIMEOUT:g} s"
+        got = f"nothing within {timeout:g} s"
         raise ProcessFailed(f"probe in {namespace}", expected=expected, got=got) from None
     if done.returncode != 0:
         got = " / ".join(done.stderr.split("\n"))[-500:].strip(" /")

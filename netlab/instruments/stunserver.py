@@ -1,11 +1,19 @@
 """The lab's own STUN server: two addresses, two ports, for behaviour discovery (RFC 5780).
 
-A stand-alone program of the standard library alone: ``python3 stunserver.py ADDRESS OTHER-ADDRESS``. It
-prints ``READY`` when its sockets are open and serves until it is killed. It shares no line with what the lab
-tests, so that both cannot be wrong in the same way.
+A stand-alone program of the standard library alone::
+
+    python3 stunserver.py [--tcp PORT,PORT] ADDRESS OTHER-ADDRESS [ADDRESS OTHER-ADDRESS]
+
+Each pair of addresses is of one family, so two pairs serve IPv4 and IPv6. It prints ``READY`` when its sockets
+are open and serves until it is killed. It shares no line with what the lab tests, so that both cannot be wrong
+in the same way. Classic clients (RFC 3489) are answered in their own terms.
 
 Answers are sent in the order of the requests, from one thread. The probe relies on that: where the answer to
 a later request arrives and the one to an earlier request does not, the earlier one was filtered.
+
+TCP is for hosts that have no UDP: the same requests on every port that was asked for, answered on the
+connection. RESPONSE-PORT is obeyed there too, and its answer goes out as a *datagram*: it shows whether UDP is
+blocked inwards as well.
 """
 
 from __future__ import annotations
@@ -14,12 +22,16 @@ import selectors
 import socket
 import struct
 import sys
+from dataclasses import dataclass
 
 PORTS = (3478, 3479)
 """Primary and alternate port."""
 
+MAX_CONNECTIONS = 1024
+"""TCP connections at a time, 16 for each of 64 probes; one more is closed at once."""
+
 _COOKIE = 0x2112A442
-_HEADER = struct.Struct("!HHI12s")
+_HEADER_LENGTH = 20
 _BINDING_REQUEST = 0x0001
 _BINDING_SUCCESS = 0x0101
 _CHANGE_REQUEST = 0x0003  # RFC 5780 section 7.2: flag 4 changes the address, flag 2 the port
@@ -27,25 +39,46 @@ _RESPONSE_PORT = 0x0027  # section 7.5: answer to this port of the requester's a
 _XOR_MAPPED_ADDRESS = 0x0020
 _RESPONSE_ORIGIN = 0x802B
 _OTHER_ADDRESS = 0x802C
+_MAPPED_ADDRESS = 0x0001  # these three: RFC 3489 section 11.2
+_SOURCE_ADDRESS = 0x0004
+_CHANGED_ADDRESS = 0x0005
 _MAX_DATAGRAM = 1500
 
 Endpoint = tuple[str, int]
 
 
-def parse_request(data: bytes) -> tuple[bytes, dict[int, bytes]] | None:
-    """The transaction id and the attributes of a Binding request, or None for anything else."""
-    if len(data) < _HEADER.size:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A Binding request.
+
+    Attributes:
+        transaction: the 16 bytes after the length: magic cookie and transaction id, or a classic id.
+        attributes: what it carries, by attribute type.
+    """
+
+    transaction: bytes
+    attributes: dict[int, bytes]
+
+    @property
+    def is_classic(self) -> bool:
+        """Whether the client speaks RFC 3489, which had no magic cookie."""
+        return self.transaction[:4] != _COOKIE.to_bytes(4, "big")
+
+
+def parse_request(data: bytes) -> Request | None:
+    """The Binding request in a datagram, or None for anything else."""
+    if len(data) < _HEADER_LENGTH:
         return None
-    kind, length, cookie, transaction = _HEADER.unpack_from(data)
-    if kind != _BINDING_REQUEST or cookie != _COOKIE or length != len(data) - _HEADER.size or length % 4:
+    kind, length = struct.unpack_from("!HH", data)
+    if kind != _BINDING_REQUEST or length != len(data) - _HEADER_LENGTH or length % 4:
         return None
     attributes: dict[int, bytes] = {}
-    position = _HEADER.size
+    position = _HEADER_LENGTH
     while position + 4 <= len(data):
         attribute, size = struct.unpack_from("!HH", data, position)
         attributes[attribute] = data[position + 4 : position + 4 + size]
         position += 4 + size + -size % 4
-    return transaction, attributes
+    return Request(transaction=data[4:_HEADER_LENGTH], attributes=attributes)
 
 
 def answer_from(local: Endpoint, other: Endpoint, attributes: dict[int, bytes]) -> Endpoint:
@@ -61,68 +94,149 @@ def answer_to(source: Endpoint, attributes: dict[int, bytes]) -> Endpoint:
     return (source[0], int.from_bytes(value[:2], "big")) if len(value) >= 2 else source
 
 
-def build_response(transaction: bytes, *, mapped: Endpoint, origin: Endpoint, other: Endpoint) -> bytes:
+def build_response(request: Request, *, mapped: Endpoint, origin: Endpoint, other: Endpoint) -> bytes:
     """A Binding success response with the three addresses that behaviour discovery reads."""
-    body = (
-        _address(_XOR_MAPPED_ADDRESS, mapped, mask=_COOKIE)
-        + _address(_RESPONSE_ORIGIN, origin)
-        + _address(_OTHER_ADDRESS, other)
-    )
-    return _HEADER.pack(_BINDING_SUCCESS, len(body), _COOKIE, transaction) + body
+    if request.is_classic:
+        body = (
+            _address(_MAPPED_ADDRESS, mapped)
+            + _address(_SOURCE_ADDRESS, origin)
+            + _address(_CHANGED_ADDRESS, other)
+        )
+    else:
+        body = (
+            _address(_XOR_MAPPED_ADDRESS, mapped, mask=request.transaction)
+            + _address(_RESPONSE_ORIGIN, origin)
+            + _address(_OTHER_ADDRESS, other)
+        )
+    return struct.pack("!HH", _BINDING_SUCCESS, len(body)) + request.transaction + body
 
 
-def _address(attribute: int, endpoint: Endpoint, *, mask: int = 0) -> bytes:
-    ip = int.from_bytes(socket.inet_aton(endpoint[0]), "big")
-    return struct.pack("!HHBBHI", attribute, 8, 0, 1, endpoint[1] ^ (mask >> 16), ip ^ mask)
+def family_of(ip: str) -> socket.AddressFamily:
+    """The address family of an address in text."""
+    return socket.AF_INET6 if ":" in ip else socket.AF_INET
 
 
-def serve(addresses: tuple[str, str]) -> None:
-    """Serves for ever on both addresses and both ports; TCP on the first endpoint only accepts."""
-    sockets = {(ip, port): _bound(socket.SOCK_DGRAM, (ip, port)) for ip in addresses for port in PORTS}
-    control = _bound(socket.SOCK_STREAM, (addresses[0], PORTS[0]))
-    control.listen()
-    with selectors.DefaultSelector() as selector:
-        selector.register(control, selectors.EVENT_READ, None)
-        for local, udp in sockets.items():
-            selector.register(udp, selectors.EVENT_READ, local)
-        print("READY", flush=True)
+def _address(attribute: int, endpoint: Endpoint, *, mask: bytes = bytes(16)) -> bytes:
+    """An address attribute; its port and address are exclusive-ored with ``mask`` (RFC 8489 section 14.2)."""
+    ip = socket.inet_pton(family_of(endpoint[0]), endpoint[0])
+    port = endpoint[1] ^ int.from_bytes(mask[:2], "big")
+    masked = bytes(byte ^ with_byte for byte, with_byte in zip(ip, mask, strict=False))
+    kind = 1 if len(ip) == 4 else 2
+    return struct.pack("!HHBBH", attribute, 4 + len(ip), 0, kind, port) + masked
+
+
+class Server:
+    """All sockets of the server, and what arrives at them; ``addresses`` come in pairs of one family."""
+
+    def __init__(self, addresses: list[str], tcp_ports: list[int]) -> None:
+        self._others = {
+            here: there
+            for pair in zip(addresses[::2], addresses[1::2], strict=True)
+            for here, there in (pair, pair[::-1])
+        }
+        self._sockets = {
+            (ip, port): _bound(socket.SOCK_DGRAM, (ip, port)) for ip in addresses for port in PORTS
+        }
+        self._selector = selectors.DefaultSelector()
+        self._connections: dict[socket.socket, bytes] = {}
+        for local, udp in self._sockets.items():
+            self._selector.register(udp, selectors.EVENT_READ, (self._receive_datagram, local))
+        for ip in addresses:
+            for port in tcp_ports:
+                listener = _bound(socket.SOCK_STREAM, (ip, port))
+                listener.listen(128)
+                self._selector.register(listener, selectors.EVENT_READ, (self._accept, (ip, PORTS[0])))
+
+    def serve(self) -> None:
+        """Serves for ever."""
         while True:
-            for key, _ in selector.select():
-                if key.data is None:
-                    control.accept()[0].close()
-                else:
-                    _serve_one(sockets, key.data, _opposite(key.data, addresses))
+            for key, _ in self._selector.select():
+                act, local = key.data
+                try:
+                    act(key.fileobj, local)
+                except OSError:
+                    continue  # an error that an earlier answer met; the next datagram is another matter
 
-
-def _serve_one(sockets: dict[Endpoint, socket.socket], local: Endpoint, other: Endpoint) -> None:
-    try:
-        data, source = sockets[local].recvfrom(_MAX_DATAGRAM)
+    def _receive_datagram(self, udp: socket.socket, local: Endpoint) -> None:
+        data, source = udp.recvfrom(_MAX_DATAGRAM)
         request = parse_request(data)
         if request is not None:
-            transaction, attributes = request
-            origin = answer_from(local, other, attributes)
-            response = build_response(transaction, mapped=source, origin=origin, other=other)
-            sockets[origin].sendto(response, answer_to(source, attributes))
-    except OSError:
-        return  # an ICMP error that an earlier answer met; the next datagram is another matter
+            self._answer_by_udp(request, local, source[:2])
 
+    def _answer_by_udp(self, request: Request, local: Endpoint, source: Endpoint) -> None:
+        other = self._opposite(local)
+        origin = answer_from(local, other, request.attributes)
+        response = build_response(request, mapped=source, origin=origin, other=other)
+        self._sockets[origin].sendto(response, answer_to(source, request.attributes))
 
-def _opposite(local: Endpoint, addresses: tuple[str, str]) -> Endpoint:
-    return (
-        addresses[local[0] == addresses[0]],
-        PORTS[local[1] == PORTS[0]],
-    )
+    def _accept(self, listener: socket.socket, local: Endpoint) -> None:
+        connection, _ = listener.accept()
+        if len(self._connections) >= MAX_CONNECTIONS:
+            connection.close()
+            return
+        connection.setblocking(False)
+        self._connections[connection] = b""
+        self._selector.register(connection, selectors.EVENT_READ, (self._receive_stream, local))
+
+    def _receive_stream(self, connection: socket.socket, local: Endpoint) -> None:
+        try:
+            data = connection.recv(_MAX_DATAGRAM)
+        except OSError:
+            data = b""
+        waiting = self._connections[connection] + data
+        if not data or len(waiting) > _MAX_DATAGRAM:
+            self._selector.unregister(connection)
+            del self._connections[connection]
+            connection.close()
+            return
+        while len(waiting) >= _HEADER_LENGTH:
+            end = _HEADER_LENGTH + int.from_bytes(waiting[2:4], "big")
+            if len(waiting) < end:
+                break
+            request, waiting = parse_request(waiting[:end]), waiting[end:]
+            if request is not None:
+                self._answer_by_tcp(request, connection, local)
+        self._connections[connection] = waiting
+
+    def _answer_by_tcp(self, request: Request, connection: socket.socket, local: Endpoint) -> None:
+        source = connection.getpeername()[:2]
+        if _RESPONSE_PORT in request.attributes:
+            self._answer_by_udp(request, local, source)
+            return
+        response = build_response(request, mapped=source, origin=local, other=self._opposite(local))
+        connection.sendall(response)
+
+    def _opposite(self, local: Endpoint) -> Endpoint:
+        return self._others[local[0]], PORTS[local[1] == PORTS[0]]
 
 
 def _bound(kind: socket.SocketKind, endpoint: Endpoint) -> socket.socket:
-    bound = socket.socket(socket.AF_INET, kind)
+    bound = socket.socket(family_of(endpoint[0]), kind)
     if kind is socket.SOCK_STREAM:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    else:
+        # All probes of a lab ask at once; the default holds some 250 datagrams.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     bound.bind(endpoint)
     return bound
 
 
+def main(arguments: list[str]) -> None:
+    """The program.
+
+    Raises:
+        SystemExit: it was called wrongly.
+    """
+    tcp_ports = [PORTS[0]]
+    if arguments[:1] == ["--tcp"] and len(arguments) > 1:
+        tcp_ports = [int(port) for port in arguments[1].split(",")]
+        arguments = arguments[2:]
+    if len(arguments) not in (2, 4):
+        sys.exit("usage: stunserver.py [--tcp PORT,PORT] ADDRESS OTHER [ADDRESS OTHER]")
+    server = Server(arguments, tcp_ports)
+    print("READY", flush=True)
+    server.serve()
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("usage: stunserver.py ADDRESS OTHER-ADDRESS")
-    serve((sys.argv[1], sys.argv[2]))
+    main(sys.argv[1:])

@@ -12,7 +12,7 @@ from netlab.lab import Lab
 from netlab.namespaces import NamespaceBackend
 from netlab.profiles import PROFILES, NatProfile, profile
 from netlab.proof import Proof
-from netlab.proving import prove_profiles
+from netlab.proof.everything import prove_profiles
 from netlab.rules import RouterFacts, RuleScript, router_rules
 from netlab.scenes import two_nats
 from tests.lab.traces import traces_of

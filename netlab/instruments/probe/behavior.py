@@ -1,0 +1,109 @@
+"""The questions that take no time: mapping, allocation, filtering, hairpinning, early inbound, and the control."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+
+from .asking import GRACE, Scene, arrives
+from .naming import ADDRESS_AND_PORT_DEPENDENT, ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT, Trial
+from .wire import CHANGE_ADDRESS_AND_PORT, CHANGE_PORT, Endpoint
+
+MAPPING_TRIALS = 4
+FILTERING_TRIALS = 2
+EARLY_TRIALS = 2
+CONTROL_TRIALS = 2
+GUESSES = 3
+"""Ports beyond the last one that a NAT gave, to which the control's datagrams go as well."""
+
+_MAX_PORT = 65535
+
+
+def mapping_trials(scene: Scene) -> list[Trial]:
+    """How fresh sockets are seen by all four endpoints of the server."""
+    trials = []
+    for _ in range(MAPPING_TRIALS):
+        udp = scene.open_socket()
+        trials.append((own_port(udp), [scene.ask(udp, endpoint)[0] for endpoint in scene.endpoints]))
+    return trials
+
+
+def allocation_samples(scene: Scene, count: int) -> list[Trial]:
+    """How fresh sockets are seen by one endpoint."""
+    samples = []
+    for _ in range(count):
+        udp = scene.open_socket()
+        samples.append((own_port(udp), [scene.ask(udp, scene.server)[0]]))
+    return samples
+
+
+def filtering(scene: Scene) -> str:
+    """The filtering behaviour towards an endpoint and an address that were never sent to."""
+    udp = scene.open_socket()
+    scene.ask(udp, scene.server)
+    _, answered = scene.ask(udp, scene.server, CHANGE_ADDRESS_AND_PORT, CHANGE_PORT)
+    if 0 in answered:
+        return ENDPOINT_INDEPENDENT
+    return ADDRESS_DEPENDENT if 1 in answered else ADDRESS_AND_PORT_DEPENDENT
+
+
+def early_inbound(scene: Scene, sender: Endpoint) -> tuple[int, int]:
+    """Has a sender that we never sent to send to a mapping of ours, before we send to it.
+
+    Returns the mapping's port before, and the one that the sender then saw. Only an endpoint-independent
+    mapping must be the same.
+    """
+    udp = scene.open_socket()
+    before = scene.ask(udp, scene.server)[0][1]
+    scene.have_sent(sender, [before])
+    return before, scene.ask(udp, sender)[0][1]
+
+
+def unasked_arrives(scene: Scene) -> bool:
+    """The control, with punching off: whether a datagram reaches a socket that has never sent anything.
+
+    It is sent to that socket's own port, and to those that a NAT might give it next.
+    """
+    silent = [scene.open_socket() for _ in range(CONTROL_TRIALS)]
+    last = scene.ports_seen[-1]
+    guesses = [last + n for n in range(1, GUESSES + 1) if last + n <= _MAX_PORT]
+    scene.have_sent(scene.stranger, [*map(own_port, silent), *guesses])
+    return any([arrives(udp) for udp in silent])
+
+
+def hairpins(scene: Scene) -> bool:
+    """Whether two of our sockets reach each other through their external endpoints.
+
+    Both send, and twice: where a home router stands before the NAT that hairpins, its filter lets in only
+    what it has sent to.
+    """
+    one, other = scene.open_socket(), scene.open_socket()
+    ends = [(udp, scene.ask(udp, scene.server)[0]) for udp in (one, other)]
+    token = os.urandom(16)
+    for _ in range(2):
+        for (udp, _mine), (_peer, theirs) in (ends, ends[::-1]):
+            udp.sendto(token, theirs)
+    # The server's answer took the longer road behind the same first hop, so silence after it is a verdict.
+    probes = [scene.open_socket() for _ in range(2)]
+    for udp in probes:
+        scene.ask(udp, scene.server)
+    return any(_receives(udp, token) for udp in (one, other))
+
+
+def own_port(udp: socket.socket) -> int:
+    """The local port of a socket."""
+    port: int = udp.getsockname()[1]
+    return port
+
+
+def _receives(udp: socket.socket, token: bytes) -> bool:
+    deadline = time.monotonic() + GRACE
+    while select.select([udp], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        try:
+            if udp.recv(len(token) + 1) == token:
+                return True
+        except OSError:  # an ICMP error on its way back
+            continue
+    return False
