@@ -7,8 +7,7 @@ from typing import Protocol, TypeVar
 
 from natcore.address import IPAddress, TransportAddress
 from natcore.agent import Transmit
-from tests.sim.nat import SimulatedNat
-from tests.sim.network import Network, Packet
+from tests.sim.network import Network, Packet, Place
 
 MAX_STEPS = 200_000
 """Of one drive; a conversation that needs more is a storm."""
@@ -39,14 +38,14 @@ class Participant:
         log: (instant, event), in order.
     """
 
-    def __init__(self, name: str, ip: IPAddress, nat: SimulatedNat | None, network: Network) -> None:
+    def __init__(self, name: str, ip: IPAddress, place: Place, network: Network) -> None:
         self.name = name
         self.ip = ip
-        self.nat = nat
+        self.place = place
         self.agent: DrivenAgent | None = None
         self.log: list[tuple[float, object]] = []
         self._network = network
-        network.attach(ip, nat, self)
+        network.attach(ip, place, self)
 
     def receive_packet(self, packet: Packet, base: TransportAddress, now: float) -> None:
         if self.agent is not None:
@@ -67,7 +66,7 @@ class Participant:
         while (event := self.agent.next_event()) is not None:
             self.log.append((now, event))
         for transmit in self.agent.datagrams_to_send():
-            self._network.send(transmit, self.nat, now)
+            self._network.send(transmit, self.place, now)
 
     def events(self, kind: type[EventT]) -> list[EventT]:
         """The events of one kind, in order."""

@@ -1,6 +1,7 @@
-"""A network in virtual time: hosts, their NATs, and a link that delays, drops, duplicates and reorders.
+"""A network in virtual time: hosts, their routers, and a link that delays, drops, duplicates and reorders.
 
-Whoever calls :meth:`Network.send` has the packet judged by the sender's NAT at once and by the receiver's NAT
+The routers are netlab's models, each with a network inside it: the home network of a host, or the carrier's
+network of further routers. A packet is judged by the sender's routers when it is sent and by the receiver's
 when it arrives, as it would be. Everything random comes from one seed.
 """
 
@@ -13,10 +14,14 @@ from typing import Protocol
 
 from natcore.address import IPAddress, TransportAddress
 from natcore.agent import Transmit
-from tests.sim.nat import SimulatedNat
+from netlab.model import Endpoint, NatModel
+from netlab.model import Packet as Way
 
 LAN_LATENCY = 0.001
 """Seconds, one way, between two hosts behind one NAT."""
+
+Place = NatModel | None
+"""A network: the one inside a router, or the internet."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,17 +59,11 @@ class Receiver(Protocol):
         """Takes a datagram that arrived at the local address ``base``."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Host:
-    receiver: Receiver
-    nat: SimulatedNat | None
-
-
 class Network:
     """See the module.
 
     Attributes:
-        link: between any two hosts that are not on one network.
+        link: between any two networks.
         sent: every datagram that a host sent, as it left the host, in order.
     """
 
@@ -72,31 +71,47 @@ class Network:
         self.link = link
         self.sent: list[tuple[float, Transmit]] = []
         self._random = random.Random(seed)
-        self._hosts: dict[tuple[SimulatedNat | None, IPAddress], _Host] = {}
-        self._nats: dict[IPAddress, SimulatedNat] = {}
-        self._under_way: list[tuple[float, int, Packet, SimulatedNat | None]] = []
+        self._stations: dict[tuple[Place, IPAddress], Receiver | NatModel] = {}
+        self._outside: dict[NatModel, Place] = {}
+        self._under_way: list[tuple[float, int, Packet, Place]] = []
         self._count = 0
 
-    def attach(self, ip: IPAddress, nat: SimulatedNat | None, receiver: Receiver) -> None:
-        """Connects a host: to the internet, or to the network behind ``nat``."""
-        self._hosts[nat, ip] = _Host(receiver, nat)
-        if nat is not None:
-            self._nats[nat.public_ip] = nat
+    def connect(self, router: NatModel, place: Place) -> None:
+        """Connects the outer side of a router to a network."""
+        self._stations[place, router.address] = router
+        self._outside[router] = place
 
-    def send(self, transmit: Transmit, nat: SimulatedNat | None, now: float) -> None:
-        """Takes a datagram from a host that sits behind ``nat``."""
+    def attach(self, ip: IPAddress, place: Place, receiver: Receiver) -> None:
+        """Connects a host to a network."""
+        self._stations[place, ip] = receiver
+
+    def send(self, transmit: Transmit, place: Place, now: float) -> None:
+        """Takes a datagram from a host in that network, up to the network in which its destination is."""
         self.sent.append((now, transmit))
-        destination = transmit.destination
-        if nat is not None and (nat, destination.ip) in self._hosts:
-            packet = Packet(transmit.data, transmit.base, destination)
-            self._schedule(packet, nat, now + LAN_LATENCY)
-            return
-        source = transmit.base if nat is None else nat.translate_outbound(transmit.base, destination)
-        if source is None or (
-            nat is not None and destination.ip == nat.public_ip and not nat.behavior.hairpinning
-        ):
-            return
-        self._pass_link(Packet(transmit.data, source, destination), now)
+        data, way = transmit.data, Way(_endpoint(transmit.base), _endpoint(transmit.destination))
+        while place is not None and (place, way.destination.address) not in self._stations:
+            if way.destination.address == place.address:
+                turned = place.hairpin(way, now)
+                if turned is not None:
+                    self._schedule(_packet(data, turned), place, now + LAN_LATENCY)
+                return
+            translated = place.outbound(way, now)
+            if translated is None:
+                return
+            way, place = translated, self._outside[place]
+        if place is None:
+            self._pass_link(_packet(data, way), now)
+        else:
+            self._schedule(_packet(data, way), place, now + LAN_LATENCY)
+
+    def observe(
+        self, base: TransportAddress, place: Place, observer: TransportAddress, now: float
+    ) -> TransportAddress | None:
+        """As what an observer on the internet sees a socket, if anything of it gets there."""
+        way: Way | None = Way(_endpoint(base), _endpoint(observer))
+        while place is not None and way is not None:
+            way, place = place.outbound(way, now), self._outside[place]
+        return None if way is None else _transport_address(way.source)
 
     def inject(
         self, data: bytes, source: TransportAddress, destination: TransportAddress, now: float
@@ -111,8 +126,8 @@ class Network:
 
     def deliver_next(self) -> None:
         """Lets the next packet arrive."""
-        now, _, packet, lan = heapq.heappop(self._under_way)
-        self._arrive(packet, lan, now)
+        now, _, packet, place = heapq.heappop(self._under_way)
+        self._arrive(packet, place, now)
 
     # --- the tests' own fingers in the wire ----------------------------------------------------------------
 
@@ -122,13 +137,13 @@ class Network:
 
     def duplicate_next(self, delay: float) -> None:
         """Sends a copy of the next packet so many seconds behind it."""
-        at, _, packet, lan = self._under_way[0]
-        self._schedule(packet, lan, at + delay)
+        at, _, packet, place = self._under_way[0]
+        self._schedule(packet, place, at + delay)
 
     def postpone_next(self, delay: float) -> None:
         """Lets others overtake the next packet."""
-        at, _, packet, lan = heapq.heappop(self._under_way)
-        self._schedule(packet, lan, at + delay)
+        at, _, packet, place = heapq.heappop(self._under_way)
+        self._schedule(packet, place, at + delay)
 
     def _pass_link(self, packet: Packet, now: float) -> None:
         copies = 2 if self._random.random() < self.link.duplicate else 1
@@ -137,15 +152,30 @@ class Network:
                 delay = self.link.latency + self.link.jitter * self._random.random()
                 self._schedule(packet, None, now + delay)
 
-    def _schedule(self, packet: Packet, lan: SimulatedNat | None, at: float) -> None:
+    def _schedule(self, packet: Packet, place: Place, at: float) -> None:
         self._count += 1
-        heapq.heappush(self._under_way, (at, self._count, packet, lan))
+        heapq.heappush(self._under_way, (at, self._count, packet, place))
 
-    def _arrive(self, packet: Packet, lan: SimulatedNat | None, now: float) -> None:
-        base: TransportAddress | None = packet.destination
-        if lan is None and packet.destination.ip in self._nats:
-            lan = self._nats[packet.destination.ip]
-            base = lan.translate_inbound(packet.destination.port, packet.source)
-        host = None if base is None else self._hosts.get((lan, base.ip))
-        if host is not None and base is not None:
-            host.receiver.receive_packet(packet, base, now)
+    def _arrive(self, packet: Packet, place: Place, now: float) -> None:
+        way: Way | None = Way(_endpoint(packet.source), _endpoint(packet.destination))
+        while way is not None:
+            station = self._stations.get((place, way.destination.address))
+            if station is None:
+                return
+            if not isinstance(station, NatModel):
+                arrived = _packet(packet.data, way)
+                station.receive_packet(arrived, arrived.destination, now)
+                return
+            way, place = station.inbound(way, now), station
+
+
+def _endpoint(address: TransportAddress) -> Endpoint:
+    return Endpoint(address.ip, address.port)
+
+
+def _transport_address(endpoint: Endpoint) -> TransportAddress:
+    return TransportAddress(endpoint.address, endpoint.port)
+
+
+def _packet(data: bytes, way: Way) -> Packet:
+    return Packet(data, _transport_address(way.source), _transport_address(way.destination))

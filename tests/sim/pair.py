@@ -7,7 +7,7 @@ the public endpoint that the server saw. ``EndpointPair`` has the server too, wi
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from natcore.address import IPAddress, TransportAddress
@@ -15,11 +15,11 @@ from natcore.agent import RandomBytes
 from natcore.channel import DataReceived, MessageConfirmed, PeerSession, SessionConfig, SessionConfirmed
 from natcore.endpoint import Awoke, ClientEndpoint, EndpointConfig, SessionEventOccurred
 from natcore.ice import Candidate, CandidateType, Credentials, LocalCandidate
-from natcore.nat import NatBehavior
 from natcore.registry import ConnectionId
+from netlab.model import CARRIER_SIDE_ADDRESS, NatModel, models_of
+from netlab.profiles import Boundary, NatProfile, profile
 from tests.sim.conversation import Conversation, EventT, Participant
-from tests.sim.nat import SimulatedNat
-from tests.sim.network import Link, Network
+from tests.sim.network import Link, Network, Place
 from tests.sim.server import ServerHost
 
 SERVER = TransportAddress(IPv4Address("198.51.100.1"), 10080)
@@ -37,55 +37,66 @@ class Site:
     """Where a side sits.
 
     Attributes:
-        behavior: of its NAT; None for a host on the internet.
-        public_ip: of the NAT, or of the host itself without one.
+        profile: what stands between it and the internet.
+        public_ip: of the outermost NAT, or of the host itself without one.
         host: the address of its socket; behind one NAT two sides differ here.
+        carrier_side: of the router at home, where a carrier's NAT has the public address.
     """
 
-    behavior: NatBehavior | None
+    profile: NatProfile
     public_ip: IPAddress
     host: TransportAddress
+    carrier_side: IPv4Address = CARRIER_SIDE_ADDRESS
 
     @classmethod
-    def behind(cls, behavior: NatBehavior | None, public_ip: IPAddress, host: str | None = None) -> Site:
+    def behind(cls, behind: NatProfile | str, public_ip: IPAddress, host: str | None = None) -> Site:
         """A site with an address of its own choice, unless ``host`` says which."""
-        if behavior is None:
-            return cls(behavior=None, public_ip=public_ip, host=TransportAddress(public_ip, 40000))
-        own = TransportAddress.parse(host or f"192.168.{int(public_ip) % 256}.10:40000")
-        return cls(behavior=behavior, public_ip=public_ip, host=own)
+        own = profile(behind) if isinstance(behind, str) else behind
+        if own.boundary is not Boundary.NAT:
+            return cls(profile=own, public_ip=public_ip, host=TransportAddress(public_ip, 40000))
+        private = TransportAddress.parse(host or f"192.168.{int(public_ip) % 256}.10:40000")
+        return cls(profile=own, public_ip=public_ip, host=private)
 
 
 def make_sites(
-    first: NatBehavior | None,
-    second: NatBehavior | None,
+    first: NatProfile | str,
+    second: NatProfile | str,
     *,
     hosts: tuple[str | None, str | None] = (None, None),
 ) -> tuple[Site, Site]:
-    """Two sites with NATs of their own."""
+    """Two sites with routers of their own."""
     return Site.behind(first, CONTROLLING_IP, hosts[0]), Site.behind(second, CONTROLLED_IP, hosts[1])
 
 
-def make_lan(behavior: NatBehavior) -> tuple[Site, Site]:
+def make_lan(behind: NatProfile | str) -> tuple[Site, Site]:
     """Two sites behind one NAT."""
     return (
-        Site.behind(behavior, CONTROLLING_IP, "192.168.1.10:40000"),
-        Site.behind(behavior, CONTROLLING_IP, "192.168.1.11:40000"),
+        Site.behind(behind, CONTROLLING_IP, "192.168.1.10:40000"),
+        Site.behind(behind, CONTROLLING_IP, "192.168.1.11:40000"),
     )
+
+
+def make_carrier(behind: NatProfile) -> tuple[Site, Site]:
+    """Two homes behind one carrier's NAT."""
+    elsa, anna = Site.behind(behind, CONTROLLING_IP), Site.behind(behind, CONTROLLING_IP)
+    return elsa, replace(anna, carrier_side=CARRIER_SIDE_ADDRESS + 1)
 
 
 def attach(
     network: Network, sites: tuple[Site, Site], names: tuple[str, str], seed: int
 ) -> list[Participant]:
-    """Puts two participants where the sites are; sites with one public address share one NAT."""
-    nats: dict[IPAddress, SimulatedNat] = {}
+    """Puts two participants where the sites are; routers of one address in one network are one router."""
+    routers: dict[tuple[Place, IPAddress], NatModel] = {}
     participants = []
-    for site, name in zip(sites, names, strict=True):
-        nat = None
-        if site.behavior is not None:
-            if site.public_ip not in nats:
-                nats[site.public_ip] = SimulatedNat(site.behavior, site.public_ip, seed=seed + len(nats))
-            nat = nats[site.public_ip]
-        participants.append(Participant(name, site.host.ip, nat, network))
+    for index, (site, name) in enumerate(zip(sites, names, strict=True)):
+        chain = models_of(
+            site.profile, site.public_ip, seed=4 * seed + 2 * index, carrier_side=site.carrier_side
+        )  # each router of a pair has a seed of its own: there are four at most
+        place: Place = None
+        for router in reversed(chain):
+            outside, place = place, routers.setdefault((place, router.address), router)
+            network.connect(place, outside)
+        participants.append(Participant(name, site.host.ip, place, network))
     return participants
 
 
@@ -169,8 +180,8 @@ class SessionPair(Conversation):
         site, side = self._sites[index], (self.elsa, self.anna)[index]
         host = local_host(site.host)
         candidates = [Candidate.from_wire(host.to_wire())]
-        observed = side.nat.translate_outbound(site.host, SERVER) if side.nat is not None else None
-        if observed is not None:
+        observed = self.network.observe(site.host, side.place, SERVER, self.now)
+        if observed is not None and observed != site.host:
             reflexive = LocalCandidate.of(CandidateType.SERVER_REFLEXIVE, observed, base=site.host)
             candidates.append(Candidate.from_wire(reflexive.to_wire()))
         return candidates

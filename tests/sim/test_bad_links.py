@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from natcore.channel import DeliveryConfig, MessageConfirmed, SessionConfig, SessionConfirmed
-from tests.sim.nats import PORT_RESTRICTED
 from tests.sim.network import Link
 from tests.sim.pair import SessionPair, confirmed, make_sites, payloads
 
@@ -18,7 +17,7 @@ PATIENT = SessionConfig(delivery=DeliveryConfig(give_up_after=60.0))
 
 
 def make_pair(link: Link, seed: int) -> SessionPair:
-    return SessionPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED), link=link, seed=seed, config=PATIENT)
+    return SessionPair(make_sites("port-restricted", "port-restricted"), link=link, seed=seed, config=PATIENT)
 
 
 def exchange(pair: SessionPair, *, skew: float = 0.0) -> None:

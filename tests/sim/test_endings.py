@@ -6,7 +6,6 @@ import pytest
 
 from natcore.channel import MessageUnconfirmed, SessionConfirmed, SessionEnded
 from natcore.ice import FailureReason, IceConfig
-from tests.sim.nats import PORT_RESTRICTED
 from tests.sim.pair import SessionPair, make_sites, payloads
 
 CONFIG = IceConfig()
@@ -14,7 +13,7 @@ CONFIG = IceConfig()
 
 @pytest.fixture
 def pair() -> SessionPair:
-    pair = SessionPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED))
+    pair = SessionPair(make_sites("port-restricted", "port-restricted"))
     pair.start()
     pair.connect()
     return pair
@@ -116,7 +115,7 @@ def test_a_machine_that_slept_through_the_consent_finds_the_session_over(pair: S
 
 
 def test_closing_before_there_is_a_path_lets_the_peer_give_up_by_itself() -> None:
-    pair = SessionPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED))
+    pair = SessionPair(make_sites("port-restricted", "port-restricted"))
     pair.start()
     pair.close(pair.elsa)
     pair.advance(CONFIG.give_up_after)

@@ -13,15 +13,13 @@ from natcore.endpoint import (
     SessionStarted,
     WakingFailed,
 )
-from natcore.nat import NatBehavior
-from tests.sim.nats import FULL_CONE, PORT_RESTRICTED, SYMMETRIC
 from tests.sim.network import Link
 from tests.sim.pair import EndpointPair, make_lan, make_sites, session_events
 
 
 @pytest.fixture
 def pair() -> EndpointPair:
-    pair = EndpointPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED))
+    pair = EndpointPair(make_sites("port-restricted", "port-restricted"))
     pair.start()
     return pair
 
@@ -97,7 +95,7 @@ def test_a_peer_that_closes_ends_the_session_on_both_sides(pair: EndpointPair) -
 
 
 def test_a_client_whose_udp_is_blocked_stays_asleep_and_says_so() -> None:
-    pair = EndpointPair(make_sites(PORT_RESTRICTED, NatBehavior(udp_blocked=True)))
+    pair = EndpointPair(make_sites("port-restricted", "udp-blocked"))
     for index in (0, 1):
         pair.endpoints[index].wake(0.0)
         pair.dial(index)
@@ -111,12 +109,13 @@ def test_a_client_whose_udp_is_blocked_stays_asleep_and_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    "behaviors", [(FULL_CONE, SYMMETRIC), (SYMMETRIC, FULL_CONE), (None, SYMMETRIC), (None, None)]
+    "profiles",
+    [("full-cone", "symmetric"), ("symmetric", "full-cone"), ("open", "symmetric"), ("open", "open")],
 )
 def test_the_server_s_observation_is_enough_for_the_law(
-    behaviors: tuple[NatBehavior | None, NatBehavior | None],
+    profiles: tuple[str, str],
 ) -> None:
-    pair = EndpointPair(make_sites(*behaviors))
+    pair = EndpointPair(make_sites(*profiles))
     pair.start()
     pair.connect(early_data=b"hello")
     pair.advance(1.0)
@@ -124,7 +123,7 @@ def test_the_server_s_observation_is_enough_for_the_law(
 
 
 def test_two_clients_on_one_lan_meet_there() -> None:
-    pair = EndpointPair(make_lan(PORT_RESTRICTED))
+    pair = EndpointPair(make_lan("port-restricted"))
     pair.start()
     session = pair.connect()
     theirs = pair.annas.sessions[0].path
@@ -134,7 +133,7 @@ def test_two_clients_on_one_lan_meet_there() -> None:
 
 
 def test_a_lossy_link_keeps_clients_awake_for_an_hour() -> None:
-    pair = EndpointPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED), link=Link(drop=0.1), seed=3)
+    pair = EndpointPair(make_sites("port-restricted", "port-restricted"), link=Link(drop=0.1), seed=3)
     pair.start()
     pair.advance(3600.0)
     assert pair.elsa.events(ConnectionUnusable) == []

@@ -8,15 +8,20 @@ from ipaddress import IPv4Address
 import pytest
 
 from natcore.address import TransportAddress
-from natcore.channel import SessionConfirmed
+from natcore.channel import SessionConfirmed, SessionEnded
 from natcore.ice import CandidateType
-from tests.sim.nats import FULL_CONE, PORT_RESTRICTED, SYMMETRIC
+from netlab.profiles import NatProfile, profile
 from tests.sim.network import Link
-from tests.sim.pair import CONTROLLING_IP, SessionPair, make_lan, make_sites, payloads
+from tests.sim.pair import CONTROLLING_IP, SessionPair, make_carrier, make_lan, make_sites, payloads
+
+
+def hairpinning(name: str) -> NatProfile:
+    plain = profile(name)
+    return replace(plain, behavior=replace(plain.behavior, hairpinning=True))
 
 
 def test_two_peers_on_one_lan_take_the_path_through_the_lan() -> None:
-    pair = SessionPair(make_lan(replace(PORT_RESTRICTED, hairpinning=True)))
+    pair = SessionPair(make_lan(hairpinning("port-restricted")))
     pair.start()
     pair.advance(5.0)
     for side, session in zip((pair.elsa, pair.anna), pair.sessions, strict=True):
@@ -24,20 +29,32 @@ def test_two_peers_on_one_lan_take_the_path_through_the_lan() -> None:
         assert session.path.kind is CandidateType.HOST, side.log
 
 
-@pytest.mark.parametrize("behavior", [FULL_CONE, PORT_RESTRICTED, SYMMETRIC])
-def test_one_lan_needs_no_hairpinning(behavior: object) -> None:
-    assert isinstance(behavior, type(FULL_CONE))
-    pair = SessionPair(make_lan(behavior))
+@pytest.mark.parametrize("name", ["full-cone", "port-restricted", "symmetric"])
+def test_one_lan_needs_no_hairpinning(name: str) -> None:
+    pair = SessionPair(make_lan(name))
     pair.start()
     pair.connect()
     assert pair.now < 0.01
+
+
+@pytest.mark.parametrize("hairpins", [True, False])
+def test_two_homes_behind_one_carrier_meet_where_it_hairpins(hairpins: bool) -> None:
+    carrier = profile("cgn-cone").carrier
+    assert carrier is not None
+    behind = replace(profile("cgn-cone"), carrier=replace(carrier, hairpinning=hairpins))
+    pair = SessionPair(make_carrier(behind))
+    pair.start(skew=0.3)
+    pair.advance(11.0)
+    for side in (pair.elsa, pair.anna):
+        assert bool(side.events(SessionConfirmed)) is hairpins
+        assert bool(side.events(SessionEnded)) is not hairpins
 
 
 @pytest.mark.parametrize(
     "hosts", [("192.168.1.10:40000", "192.168.1.10:40000"), ("192.168.1.10:40000", "192.168.1.10:40001")]
 )
 def test_equal_private_addresses_behind_different_nats_do_not_confuse(hosts: tuple[str, str]) -> None:
-    pair = SessionPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED, hosts=hosts))
+    pair = SessionPair(make_sites("port-restricted", "port-restricted", hosts=hosts))
     pair.start(early_data=b"to you")
     pair.connect()
     pair.advance(5.0)
@@ -48,7 +65,7 @@ def test_equal_private_addresses_behind_different_nats_do_not_confuse(hosts: tup
 
 
 def test_a_symmetric_nat_shows_a_peer_reflexive_candidate() -> None:
-    pair = SessionPair(make_sites(FULL_CONE, SYMMETRIC))
+    pair = SessionPair(make_sites("full-cone", "symmetric"))
     pair.start()
     pair.connect()
     pair.advance(1.0)
@@ -64,7 +81,9 @@ def test_a_symmetric_nat_shows_a_peer_reflexive_candidate() -> None:
 def test_a_role_conflict_resolves_and_both_agree(roles: tuple[bool, bool]) -> None:
     for seed in range(30):
         link = Link(drop=0.0 if seed < 10 else 0.2)
-        pair = SessionPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED), roles=roles, seed=seed, link=link)
+        pair = SessionPair(
+            make_sites("port-restricted", "port-restricted"), roles=roles, seed=seed, link=link
+        )
         pair.start(skew=0.007 * seed, early_data=b"hi")
         pair.connect()
         pair.advance(12.0)
@@ -77,7 +96,7 @@ def test_a_role_conflict_resolves_and_both_agree(roles: tuple[bool, bool]) -> No
 
 
 def test_a_stranger_who_floods_the_sockets_changes_nothing() -> None:
-    pair = SessionPair(make_sites(FULL_CONE, FULL_CONE))
+    pair = SessionPair(make_sites("full-cone", "full-cone"))
     pair.start(early_data=b"hi")
     stranger = TransportAddress(IPv4Address("203.0.113.99"), 666)
     for index in range(200):
@@ -91,7 +110,7 @@ def test_a_stranger_who_floods_the_sockets_changes_nothing() -> None:
 
 
 def test_replaying_every_datagram_from_elsewhere_changes_nothing() -> None:
-    pair = SessionPair(make_sites(FULL_CONE, FULL_CONE))
+    pair = SessionPair(make_sites("full-cone", "full-cone"))
     pair.start(early_data=b"hi")
     pair.connect()
     pair.send(pair.elsa, b"more")

@@ -6,26 +6,24 @@ import pytest
 
 from natcore.channel import DataReceived, MessageConfirmed, SessionConfirmed, SessionMoved
 from natcore.endpoint import SessionStarted
-from natcore.nat import NatBehavior
-from tests.sim.nats import FULL_CONE, PORT_RESTRICTED, SYMMETRIC
 from tests.sim.network import Link
 from tests.sim.pair import EndpointPair, SessionPair, make_sites, payloads, timed_session_events
 
 LATENCY = 0.02
 ROUND_TRIP = 2 * LATENCY
 
-CROSSING_PAIRS: list[tuple[NatBehavior | None, NatBehavior | None]] = [
-    (PORT_RESTRICTED, PORT_RESTRICTED),
-    (FULL_CONE, PORT_RESTRICTED),
-    (None, PORT_RESTRICTED),
+CROSSING_PAIRS: list[tuple[str, str]] = [
+    ("port-restricted", "port-restricted"),
+    ("full-cone", "port-restricted"),
+    ("open", "port-restricted"),
 ]
 
 
-@pytest.mark.parametrize("behaviors", CROSSING_PAIRS)
+@pytest.mark.parametrize("profiles", CROSSING_PAIRS)
 def test_the_first_payload_arrives_one_and_a_half_round_trips_after_connect(
-    behaviors: tuple[NatBehavior | None, NatBehavior | None],
+    profiles: tuple[str, str],
 ) -> None:
-    pair = EndpointPair(make_sites(*behaviors), link=Link(latency=LATENCY))
+    pair = EndpointPair(make_sites(*profiles), link=Link(latency=LATENCY))
     pair.start()
     asked_at = pair.now
     pair.connect(early_data=b"hello")
@@ -35,11 +33,11 @@ def test_the_first_payload_arrives_one_and_a_half_round_trips_after_connect(
     assert received_at - asked_at == pytest.approx(1.5 * ROUND_TRIP, abs=1e-9)
 
 
-@pytest.mark.parametrize("behaviors", CROSSING_PAIRS)
+@pytest.mark.parametrize("profiles", CROSSING_PAIRS)
 def test_both_sides_have_a_confirmed_path_two_round_trips_after_connect(
-    behaviors: tuple[NatBehavior | None, NatBehavior | None],
+    profiles: tuple[str, str],
 ) -> None:
-    pair = EndpointPair(make_sites(*behaviors), link=Link(latency=LATENCY))
+    pair = EndpointPair(make_sites(*profiles), link=Link(latency=LATENCY))
     pair.start()
     asked_at = pair.now
     pair.connect()
@@ -49,7 +47,7 @@ def test_both_sides_have_a_confirmed_path_two_round_trips_after_connect(
 
 
 def test_early_data_is_confirmed_with_the_path() -> None:
-    pair = EndpointPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED), link=Link(latency=LATENCY))
+    pair = EndpointPair(make_sites("port-restricted", "port-restricted"), link=Link(latency=LATENCY))
     pair.start()
     asked_at = pair.now
     pair.connect(early_data=b"hello")
@@ -63,7 +61,7 @@ def test_early_data_is_confirmed_with_the_path() -> None:
 
 def test_a_symmetric_nat_costs_half_a_round_trip_against_a_full_cone() -> None:
     # The first check of the symmetric side shows its real endpoint; the path goes there.
-    pair = SessionPair(make_sites(FULL_CONE, SYMMETRIC), link=Link(latency=LATENCY))
+    pair = SessionPair(make_sites("full-cone", "symmetric"), link=Link(latency=LATENCY))
     pair.start()
     pair.connect()
     assert pair.anna.time_of(SessionConfirmed) == pytest.approx(ROUND_TRIP)
@@ -72,7 +70,7 @@ def test_a_symmetric_nat_costs_half_a_round_trip_against_a_full_cone() -> None:
 
 @pytest.mark.parametrize("latency", [0.0005, 0.02, 0.3, 1.0])
 def test_the_measured_round_trip_is_the_true_one(latency: float) -> None:
-    pair = SessionPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED), link=Link(latency=latency))
+    pair = SessionPair(make_sites("port-restricted", "port-restricted"), link=Link(latency=latency))
     pair.start()
     pair.connect()
     pair.advance(10 * latency + 15.0)
@@ -83,7 +81,7 @@ def test_the_measured_round_trip_is_the_true_one(latency: float) -> None:
 def test_the_late_side_waits_no_longer_than_the_gap_between_two_checks() -> None:
     # Elsa's first checks die at anna's NAT; the check that anna's start finds under way gets through.
     for skew in (0.001, 0.05, 0.13, 0.4, 1.0, 3.0):
-        pair = SessionPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED), link=Link(latency=LATENCY))
+        pair = SessionPair(make_sites("port-restricted", "port-restricted"), link=Link(latency=LATENCY))
         pair.start(skew=skew)
         pair.connect()
         assert pair.now - skew <= 1.5 * ROUND_TRIP + 1e-9, f"skew {skew} s"
@@ -91,14 +89,14 @@ def test_the_late_side_waits_no_longer_than_the_gap_between_two_checks() -> None
 
 @pytest.mark.parametrize("skew", [0.05, 0.4, 2.0])
 def test_early_data_that_died_at_a_late_peer_s_nat_follows_the_path_at_once(skew: float) -> None:
-    pair = SessionPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED), link=Link(latency=LATENCY))
+    pair = SessionPair(make_sites("port-restricted", "port-restricted"), link=Link(latency=LATENCY))
     pair.start(skew=skew, early_data=b"early")
     pair.drive_until(DataReceived, pair.anna)
     assert pair.now - skew <= 2 * ROUND_TRIP + 0.1
 
 
 def test_a_path_is_nominated_once_and_the_session_does_not_move_without_need() -> None:
-    pair = SessionPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED), link=Link(latency=LATENCY))
+    pair = SessionPair(make_sites("port-restricted", "port-restricted"), link=Link(latency=LATENCY))
     pair.start()
     pair.advance(20.0)
     for side in (pair.elsa, pair.anna):
@@ -107,7 +105,7 @@ def test_a_path_is_nominated_once_and_the_session_does_not_move_without_need() -
 
 
 def test_a_message_is_confirmed_after_one_round_trip() -> None:
-    pair = SessionPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED), link=Link(latency=LATENCY))
+    pair = SessionPair(make_sites("port-restricted", "port-restricted"), link=Link(latency=LATENCY))
     pair.start()
     pair.connect()
     pair.advance(1.0)
