@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -57,14 +58,20 @@ def keep_state(lab: Lab) -> None:
     (lab.artefacts / "proof.json").write_text(text, encoding="utf-8")
 
 
+_OF_INSTRUMENTS = re.compile(r".+-(capture|delay|stunserver|probe)(~\d+)?\.stdout")
+"""Files in which there is never more than READY."""
+
+
 def tidy(folder: Path) -> tuple[str, ...]:
-    """Removes the empty files of a run; returns the names of the others, sorted."""
+    """Removes the files of a run that tell nothing; returns the names of the others, sorted."""
     names = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.is_file() and path.stat().st_size:
-            names.append(path.name)
-        elif path.is_file():
+        if not path.is_file():
+            continue
+        if path.stat().st_size == 0 or _OF_INSTRUMENTS.fullmatch(path.name):
             path.unlink()
+        else:
+            names.append(path.name)
     return tuple(names)
 
 

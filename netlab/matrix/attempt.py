@@ -26,7 +26,7 @@ from netlab.matrix.results import Pair, Run
 from netlab.matrix.scene import HOST_INTERFACE, ROUTER_INTERFACE, SERVERS, Side, sides_of
 from netlab.matrix.verdict import FAILURES, Verdict, judge
 from netlab.process import NodeProcess
-from netlab.topology import SERVER, two_nats
+from netlab.scenes import SERVER, two_nats
 
 READY_TIMEOUT = 15.0
 """Seconds until a server or the callee is ready; a Python program takes 0.5 s, and 3 s on a busy machine."""
@@ -241,7 +241,7 @@ class _Play:
             self._end_of(callee, CALLEE_MARGIN)
 
     def _callee_is_ready(self, callee: NodeProcess, servers: Sequence[NodeProcess]) -> bool:
-        """Whether the caller may start. A callee that finds no server, and says so, has failed as it should."""
+        """Whether the caller may start. A callee that finds no server, and says so, has failed properly."""
         command = self._attempt.contract.callee
         if command.ready is None:
             return True
@@ -254,7 +254,9 @@ class _Play:
         report = _report_of(callee, is_required=True)
         assert report is not None
         if report.outcome is Outcome.DIRECT:
-            raise ProcessFailed(callee.label, expected="to wait for a caller", got="a path before there was one")
+            raise ProcessFailed(
+                callee.label, expected="to wait for a caller", got="a path before there was one"
+            )
         self._told.reason = f"the callee ended before it was ready: {report.reason or 'it gives no reason'}"
         return False
 
@@ -338,6 +340,7 @@ def _report_of(program: NodeProcess, *, is_required: bool, exit_code: int | None
         said = program.stderr.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         ended = "" if exit_code is None else f", exit code {exit_code}"
         last = f" ({said[-1][:300]})" if said else ""
-        raise ProcessFailed(program.label, expected="a report as its last JSON line", got=f"none{ended}{last}")
+        raise ProcessFailed(
+            program.label, expected="a report as its last JSON line", got=f"none{ended}{last}"
+        )
     return claim
-

@@ -6,8 +6,8 @@
      "elapsed": seconds or null, "technique": text, "packets_sent": count, "path": {...}, "reason": text,
      "timeline": [{"at": seconds, "event": text}, ...]}
 
-Only ``outcome`` has to be there, null is as good as nothing, and further keys are kept. What a program prints is
-not trusted: it is bounded and checked here.
+Only ``outcome`` has to be there, null is as good as nothing, and further keys are kept. What a program
+prints is not trusted: it is bounded and checked here.
 """
 
 from __future__ import annotations
@@ -153,7 +153,8 @@ def _is_object(value: Any) -> bool:
 
 def _is_timeline(value: Any) -> bool:
     return isinstance(value, list) and all(
-        isinstance(item, dict) and _is_instant(item.get("at")) and _is_text(item.get("event")) for item in value
+        isinstance(item, dict) and _is_instant(item.get("at")) and _is_text(item.get("event"))
+        for item in value
     )
 
 

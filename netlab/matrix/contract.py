@@ -1,6 +1,7 @@
 """A program that the matrix can run, as its TOML file describes it.
 
-How to start both sides is all that the matrix knows of a program. docs/matrix.md is the reference; an example::
+How to start both sides is all that the matrix knows of a program. docs/matrix.md is the reference; for
+example::
 
     name = "punch"
     timeout = 5.0                      # seconds for one attempt, also {timeout} and NETLAB_TIMEOUT
@@ -169,7 +170,7 @@ class Contract:
             )
         if backend == "docker" and "docker" not in self.backends:
             raise ProgramUnavailable(
-                f"{self.name} cannot run in Docker nodes, their image does not hold it: try --backend namespaces"
+                f"{self.name} cannot run in Docker nodes, which do not hold it: try --backend namespaces"
             )
 
 
@@ -257,7 +258,7 @@ def _read_contract(file: Path, tables: Mapping[str, Any]) -> Contract:
     name = top.take("name", "", "up to 32 letters, digits, '.', '_' and '-'", _is_name)
     needs = _subtable(top, file, "needs", ("modules", "backends"))
     codes = _subtable(top, file, "exit_codes", ("direct",))
-    servers = top.take("server", [], f"[server] or up to {MAX_SERVERS} of [[server]]", _is_tables)
+    servers: Any = top.take("server", [], f"[server] or up to {MAX_SERVERS} of [[server]]", _is_tables)
     backends = needs.take_texts("backends", BACKENDS, limit=len(BACKENDS))
     if unknown := [backend for backend in backends if backend not in BACKENDS]:
         raise needs.problem("backends", f"got {unknown[0]!r}, expected {' and '.join(BACKENDS)}")
@@ -291,7 +292,7 @@ def _read_command(file: Path, key: str, values: Any, known: Sequence[str]) -> Co
     argv = table.take_texts("argv", (), limit=MAX_ARGUMENTS)
     for argument in argv:
         _check_placeholders(table, "argv", argument)
-    ready = table.take("ready", None, "a regular expression", _is_regex)
+    ready: str | None = table.take("ready", None, "a regular expression", _is_regex)
     if ready is not None:
         _check_placeholders(table, "ready", ready)
     return Command(

@@ -126,9 +126,7 @@ def _opened_after(sides: tuple[Side, Side], recordings: Recordings) -> float | N
     got: list[float] = []
     for one, other in ((caller, callee), (callee, caller)):
         sent += [p.time for p in _udp(recordings, *one.border) if p.destination[0] == other.public][:1]
-        got += [
-            p.time for p in _udp(recordings, one.host, HOST_INTERFACE) if p.source[0] == other.public
-        ][:1]
+        got += [p.time for p in _udp(recordings, one.host, HOST_INTERFACE) if p.source[0] == other.public][:1]
     return round(max(got) - min(sent), 6) if len(got) == len(sides) and sent else None
 
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from natcore.nat import NatBehavior, Outcome as Physics
+from natcore.nat import NatBehavior
+from natcore.nat import Outcome as Physics
 from netlab.matrix.claim import Claim, Outcome
 from netlab.matrix.contract import Contract
 from netlab.matrix.observation import Observation
@@ -276,7 +277,7 @@ def _run_object(run: Run) -> dict[str, Any]:
         "seconds": round(run.seconds, 3),
         "timeline": [asdict(event) for event in claim.timeline] if claim else [],
         "observed": None if run.observation is None else asdict(run.observation),
-        "caller": _claim_object(run.caller),
+        "further": dict(claim.further) if claim else {},
         "callee": _claim_object(run.callee),
         "artefacts": list(run.artefacts),
     }

@@ -1,10 +1,10 @@
 """All attempts of a matrix, some side by side, until they are done or interrupted.
 
-Theory of operation. Attempts run in threads, each with a lab and programs of its own. The main thread waits. When
-an interrupt or a problem of the whole machine ends the matrix early, it tells every attempt, which notices within
-a fifth of a second and takes its lab down, and waits until the last one has. Repeats come last, so that the runs
-of a pair are spread over the whole time and noise of the machine hits all pairs alike; the programs of a pair
-follow one another, so that it hits them alike, too.
+Theory of operation. Attempts run in threads, each with a lab and programs of its own. The main thread waits.
+When an interrupt or a problem of the whole machine ends the matrix early, it tells every attempt, which
+notices within a fifth of a second and takes its lab down, and waits until the last one has. The second run of
+a pair comes after the first one of every other, so that noise of the machine hits all pairs alike; the
+programs of a pair follow one another, so that it hits them alike, too.
 """
 
 from __future__ import annotations
@@ -126,4 +126,3 @@ def run_matrix(
             for future, attempt in pending.items():
                 if not future.cancelled() and future.exception() is None:
                     outcomes.add(attempt, future.result())
-

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from natcore.nat import EarlyInbound, Outcome as Physics, expected_outcome
+from natcore.nat import EarlyInbound, expected_outcome
+from natcore.nat import Outcome as Physics
 from netlab.matrix.claim import Outcome
 from netlab.profiles import NatProfile
 

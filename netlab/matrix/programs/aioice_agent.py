@@ -1,12 +1,12 @@
 """aioice as a program of the matrix: ``python3 aioice_agent.py caller|callee SERVER PORT``.
 
 A stand-alone script that knows the lab only by its contract. SERVER has a line relay on TCP port PORT for
-signalling, and STUN on UDP port 10080. Both sides gather their candidates before the clock starts, as both sides
-of ``peer`` have been seen by their server before it does; the caller's clock runs from its offer to the moment
-when aioice has a nominated pair. IPv6 is off, because the lab's homes have none.
+signalling, and STUN on UDP port 10080. Both sides gather their candidates before the clock starts, as both
+sides of ``peer`` have been seen by their server before it does; the caller's clock runs from its offer to the
+moment when aioice has a nominated pair. IPv6 is off, because the lab's homes have none.
 
-The last line on stdout is the report, and exit code 0 means that there is a direct path. There is no TURN server,
-so no path can be anything else.
+The last line on stdout is the report, and exit code 0 means that there is a direct path. There is no TURN
+server, so no path can be anything else.
 """
 
 from __future__ import annotations

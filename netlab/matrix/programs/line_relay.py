@@ -1,7 +1,7 @@
 """The least that signalling can be: ``python3 line_relay.py PORT`` passes on lines over TCP.
 
-A stand-alone script. Each line from one connection goes to all others; who comes late gets what was said before,
-so that nobody has to wait for anybody. It prints ``READY`` when it listens.
+A stand-alone script. Each line from one connection goes to all others; who comes late gets what was said
+before, so that nobody has to wait for anybody. It prints ``READY`` when it listens.
 """
 
 from __future__ import annotations

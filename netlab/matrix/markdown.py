@@ -1,0 +1,117 @@
+"""A matrix as Markdown: one GitHub table a program, and what is not as physics has it in words. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from netlab.matrix.claim import Outcome
+from netlab.matrix.results import Cell, Matrix, summary_of
+from netlab.matrix.text import cell_text, one_line, seconds_text
+from netlab.matrix.verdict import FAILURES, Verdict
+
+MAX_REMARKS = 200
+"""Runs that are told of in words; the JSON has all."""
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|#&~])")
+
+LEGEND = (
+    "Rows call columns. `✔ 63 ms`: a direct path, and the median time to it. `–`: none, as physics has it. "
+    "`★`: direct where plain checks cannot be. `✘`: not direct where plain checks are. `R`: relayed. "
+    "`≠`: claimed direct, and disproved. `!`: broken. `~`: timing decides. `2/3`: direct runs, if not all."
+)
+
+
+def matrix_markdown(matrix: Matrix) -> str:
+    """The whole document."""
+    return "\n".join([*_head(matrix), *_tables(matrix), *_remarks(matrix), ""])
+
+
+def _head(matrix: Matrix) -> Iterator[str]:
+    settings = matrix.settings
+    yield "# Matrix of NAT pairs"
+    yield ""
+    yield f"`{_in_code(' '.join(matrix.command))}`"
+    yield ""
+    distance = f"{seconds_text(settings.rtt)} round trip, {settings.loss:.1%} loss" if settings.rtt else ""
+    distance = distance or f"no delay, {settings.loss:.1%} loss"
+    repeats = f"{settings.repeat} runs" if settings.repeat > 1 else "one run"
+    yield f"{matrix.started}, {matrix.seconds:.0f} s, {repeats} of each, {distance}, {settings.backend}."
+    yield "; ".join(f"{_plain(name)} {_plain(version)}" for name, version in matrix.versions.items()) + "."
+    if not matrix.is_complete:
+        yield ""
+        yield "**Interrupted: not every run was made.**"
+    yield ""
+    yield LEGEND
+
+
+def _tables(matrix: Matrix) -> Iterator[str]:
+    names = [profile.name for profile in matrix.settings.profiles]
+    timing = {(p.a.name, p.b.name) for p in matrix.settings.pairs if p.expected.value == "timing"}
+    for program in matrix.settings.programs:
+        cells = {(cell.a, cell.b): cell for cell in matrix.cells_of(program.name)}
+        yield ""
+        yield f"## {_plain(program.name)}"
+        if program.description:
+            yield ""
+            yield _plain(program.description)
+        yield ""
+        yield _summary_line(matrix, program.name)
+        yield ""
+        yield _row(["", *names])
+        yield _row(["---", *["---"] * len(names)])
+        for a in names:
+            texts = [_cell(cells.get((a, b)), is_timing=(a, b) in timing) for b in names]
+            yield _row([f"**{a}**", *texts])
+
+
+def _summary_line(matrix: Matrix, program: str) -> str:
+    summary = summary_of(matrix, program)
+    counts = [f"{summary[outcome.value]} {outcome.value}" for outcome in Outcome if summary[outcome.value]]
+    verdicts = [f"{summary[verdict.value]} {verdict.value}" for verdict in Verdict if summary[verdict.value]]
+    times = summary["elapsed"]
+    timed = ""
+    if times:
+        median, p95 = seconds_text(times["median"]), seconds_text(times["p95"])
+        timed = f"; time to path: median {median}, 95th percentile {p95}"
+    return f"{summary['runs']} runs: {', '.join(counts) or 'none'} ({', '.join(verdicts) or 'none'}){timed}."
+
+
+def _cell(cell: Cell | None, *, is_timing: bool) -> str:
+    if cell is None:
+        return ""  # the other order of the two was run
+    text = cell_text(cell)
+    is_timed = cell.verdict in (Verdict.AGREES, Verdict.TIMING) and cell.count(Outcome.DIRECT)
+    return f"{'✔ ' if is_timed and not text.startswith('✔') else ''}{text}{' ~' if is_timing else ''}"
+
+
+def _remarks(matrix: Matrix) -> Iterator[str]:
+    told = {*FAILURES, Verdict.BETTER}
+    runs = [
+        (cell, n, run) for cell in matrix.cells for n, run in enumerate(cell.runs, 1) if run.verdict in told
+    ]
+    if not runs:
+        return
+    yield ""
+    yield "## Not as physics has it"
+    yield ""
+    for cell, number, run in runs[:MAX_REMARKS]:
+        why = run.error or run.reason or (run.caller.technique if run.caller else None) or "no reason given"
+        which = f", run {number}" if len(cell.runs) > 1 else ""
+        pair = f"{_plain(cell.program)}: {cell.a} -> {cell.b}{which}"
+        yield f"- **{run.verdict.value}** {pair}: {_plain(why[:300])}"
+    if len(runs) > MAX_REMARKS:
+        yield f"- ... and {len(runs) - MAX_REMARKS} more"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _plain(text: str) -> str:
+    """A text that stays one, whatever is in it."""
+    return _SPECIAL.sub(r"\\\1", one_line(text))
+
+
+def _in_code(text: str) -> str:
+    return one_line(text).replace("`", "'")

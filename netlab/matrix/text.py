@@ -1,0 +1,66 @@
+"""Times and cells as short texts, the same in Markdown, on the page and in the terminal. Pure."""
+
+from __future__ import annotations
+
+from netlab.matrix.claim import Outcome
+from netlab.matrix.results import Cell
+from netlab.matrix.verdict import Verdict
+
+MARKS = {
+    Verdict.AGREES: "–",
+    Verdict.TIMING: "–",
+    Verdict.BETTER: "★",
+    Verdict.WORSE: "✘",
+    Verdict.DISPROVED: "≠",
+    Verdict.BROKEN: "!",
+}
+"""Of a cell without a direct path, and of those with one whose verdict is more than its time."""
+
+NOT_RUN = "·"
+RELAYED = "R"
+DIRECT = "✔"
+
+
+def seconds_text(seconds: float) -> str:
+    """``0.4 ms``, ``63 ms``, ``1.25 s``: three digits at most, and a unit."""
+    if seconds < 0.001:
+        return f"{seconds * 1000:.1f} ms"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.3g} s"
+
+
+def cell_text(cell: Cell) -> str:
+    """What a cell shows: the time, or a mark; and the share of direct runs where it is not all of them."""
+    if cell.verdict is None:
+        return NOT_RUN
+    direct = cell.count(Outcome.DIRECT)
+    share = f" {direct}/{len(cell.runs)}" if 0 < direct < len(cell.runs) else ""
+    if not direct or cell.verdict in (Verdict.DISPROVED, Verdict.BROKEN):
+        mark = RELAYED if _is_relayed(cell) else MARKS[cell.verdict]
+        return f"{mark}{share}"
+    time = seconds_text(cell.times.median) if cell.times else DIRECT
+    mark = MARKS[cell.verdict] + " " if cell.verdict in (Verdict.BETTER, Verdict.WORSE) else ""
+    return f"{mark}{time}{share}"
+
+
+def cell_sentence(cell: Cell) -> str:
+    """The same in words, for whoever does not see the colours."""
+    pair = f"{cell.program}, {cell.a} calls {cell.b}"
+    if cell.verdict is None:
+        return f"{pair}: not run"
+    counts = [f"{count} {outcome.value}" for outcome in Outcome if (count := cell.count(outcome))]
+    broken = sum(run.outcome is None for run in cell.runs)
+    counts += [f"{broken} broken"] if broken else []
+    time = f", {seconds_text(cell.times.median)}" if cell.times else ""
+    return f"{pair}: {', '.join(counts)}{time}; {cell.verdict.value}"
+
+
+def _is_relayed(cell: Cell) -> bool:
+    is_known = cell.verdict in (Verdict.AGREES, Verdict.TIMING, Verdict.WORSE)
+    return is_known and cell.count(Outcome.RELAYED) > 0
+
+
+def one_line(text: str) -> str:
+    """A program's words without anything that could move a cursor or start another line."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
