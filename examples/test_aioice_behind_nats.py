@@ -24,7 +24,7 @@ SERVER = "198.51.100.10"
 ANNA = "203.0.113.33"
 """Where the internet sees anna, whatever her NAT."""
 
-PATIENCE = 4.0
+PATIENCE = 3.0
 """Seconds to find a path. Where there is one, 0.3 s are usual; where there is none, all are waited for."""
 
 
@@ -60,7 +60,7 @@ def test_a_symmetric_nat_and_a_port_restricted_one_do_not(nat_lab: Lab) -> None:
     assert say_hello(nat_lab) == [None, None]
 
 
-@pytest.mark.nat_matrix(["full-cone", "symmetric"], against=["address-restricted", "symmetric"])
+@pytest.mark.nat_matrix(["address-restricted", "symmetric"], against=["symmetric"])
 def test_there_is_a_path_exactly_where_physics_allows_one(nat_lab: Lab) -> None:
     expected = expected_between(nat_lab.topology, "elsa", "anna")
     assert all(say_hello(nat_lab)) == (expected is Outcome.DIRECT)
