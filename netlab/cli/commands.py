@@ -18,6 +18,7 @@ from netlab import state
 from netlab.backends import BACKEND_NAMES, backend_named
 from netlab.cli.events import event
 from netlab.cli.exit_codes import ExitCode, exit_code_of
+from netlab.cli.matrix import matrix
 from netlab.cli.options import Duration, Probability, Profile, TopologyFile
 from netlab.cli.profiles import profiles as show_profiles
 from netlab.cli.report import claims_text, dialogue_line, lab_text, proof_table
@@ -232,6 +233,7 @@ def demo(backend: str, as_json: bool, keep: bool, artefacts: Path | None) -> Non
 
 cli.add_command(event)
 cli.add_command(show_profiles)
+cli.add_command(matrix)
 
 
 def _demonstration_json(shown: Demonstration) -> str:
