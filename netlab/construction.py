@@ -37,7 +37,7 @@ def make_routers(lab: str, topology: Topology) -> None:
     """
 
     def make(nat: Nat) -> None:
-        for script in install_chains():
+        for script in install_chains(has_ipv6=topology.has_ipv6):
             _apply(lab, nat.name, script)
         make_router(lab, topology, nat, seed=zlib.crc32(nat.name.encode()))
 
@@ -63,6 +63,7 @@ def make_router(lab: str, topology: Topology, nat: Nat, *, seed: int) -> None:
         lan=LAN,
         lan_network=nat.lan_network,
         hosts=topology.home_addresses(nat),
+        has_ipv6=topology.has_ipv6,
     )
     for script in router_rules(nat.profile, facts, seed=seed):
         _apply(lab, nat.name, script)
