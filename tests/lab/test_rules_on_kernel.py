@@ -1,0 +1,359 @@
+"""The rules on this kernel, packet by packet, where the probe of a lab does not look.
+
+The probe measures one host behind a NAT of a named profile. Here are two hosts that use the same source
+port, pools that run out, packets that must not keep a mapping alive, and rules that take each other's place.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from natcore.nat import (
+    EarlyInbound,
+    FilteringBehavior,
+    MappingBehavior,
+    PortAllocation,
+)
+from netlab.profiles import COMBINATIONS, PROFILES, NatProfile, profile
+from netlab.rules import first_rules, forget_scripts, router_rules
+from netlab.tools import run_tool_in
+from tests.lab.bare_router import (
+    HOST,
+    ONE_HOST,
+    OTHER_HOST,
+    OTHER_SERVER,
+    SERVER,
+    STRANGER,
+    TWO_HOSTS,
+    WAN_ADDRESS,
+    BareRouter,
+    bare_router,
+    endpoint_of,
+    router_with,
+    seen_by,
+)
+
+pytestmark = pytest.mark.lab
+
+EIM, ADM, APDM = MappingBehavior
+EIF, ADF, APDF = FilteringBehavior
+PRESERVING, RANDOM, SEQUENTIAL = PortAllocation
+
+LIFETIME = 1.0
+"""Seconds; connection tracking counts in whole ones."""
+
+
+def changed(name: str, **changes: object) -> NatProfile:
+    """A profile with another behaviour in some respects."""
+    one = profile(name)
+    return replace(one, behavior=replace(one.behavior, **changes))  # type: ignore[arg-type]
+
+
+def port_seen(receiver: socket.socket, sender: socket.socket) -> int | None:
+    source = seen_by(receiver, sender)
+    assert source is None or source[0] == WAN_ADDRESS
+    return None if source is None else source[1]
+
+
+def mapping_of(router: BareRouter) -> MappingBehavior | None:
+    """Measured with one socket towards two ports of each of two addresses."""
+    host = router.at_home()
+    a, b, c, d = (
+        port_seen(router.on_internet(address), host)
+        for address in (SERVER, SERVER, OTHER_SERVER, OTHER_SERVER)
+    )
+    assert None not in (a, b, c, d)
+    groups = {1: EIM, 2: ADM if (a, c) == (b, d) else None, 4: APDM}
+    return groups.get(len({a, b, c, d}))
+
+
+def filtering_of(router: BareRouter) -> FilteringBehavior:
+    """Measured with a fresh socket for each question, for an answer opens what was closed."""
+
+    def is_reachable_from(address: str) -> bool:
+        host, server = router.at_home(), router.on_internet(SERVER)
+        external = seen_by(server, host)
+        assert external is not None
+        assert seen_by(host, server, external) == endpoint_of(server)
+        return seen_by(host, router.on_internet(address), external) is not None
+
+    if is_reachable_from(STRANGER):
+        return EIF
+    return ADF if is_reachable_from(SERVER) else APDF
+
+
+def allocation_of(router: BareRouter, *, step: int = 1) -> PortAllocation:
+    """Measured with six sockets in turn."""
+    server = router.on_internet()
+    hosts = [router.at_home() for _ in range(6)]
+    ports = [port_seen(server, host) or 0 for host in hosts]
+    if ports == [endpoint_of(host)[1] for host in hosts]:
+        return PRESERVING
+    return SEQUENTIAL if {b - a for a, b in pairwise(ports)} == {step} else RANDOM
+
+
+@pytest.mark.parametrize("name", COMBINATIONS)
+def test_a_combination_does_what_it_says_with_two_hosts_in_the_home(name: str) -> None:
+    behavior = COMBINATIONS[name].behavior
+    with router_with(COMBINATIONS[name]) as router:
+        assert mapping_of(router) is behavior.mapping
+        assert filtering_of(router) is behavior.filtering
+        assert allocation_of(router) is behavior.allocation
+
+
+@pytest.mark.parametrize("name", [name for name, one in COMBINATIONS.items() if one.behavior.mapping is EIM])
+def test_two_hosts_with_the_same_source_port_have_one_external_endpoint_each(name: str) -> None:
+    with router_with(COMBINATIONS[name]) as router:
+        servers = [router.on_internet(SERVER), router.on_internet(OTHER_SERVER)]
+        host, other = router.at_home(HOST, 20000), router.at_home(OTHER_HOST, 20000)
+        ports = [{port_seen(server, each) for server in servers} for each in (host, other, host, other)]
+        assert all(len(each) == 1 for each in ports)
+        assert ports[0] == ports[2]
+        assert ports[1] == ports[3]
+        assert ports[0] != ports[1]
+
+
+@pytest.mark.parametrize("step", [2, 7])
+def test_sequential_ports_step_as_far_as_they_are_told(step: int) -> None:
+    with router_with(changed("symmetric-sequential", port_step=step)) as router:
+        assert allocation_of(router, step=step) is SEQUENTIAL
+
+
+@pytest.mark.parametrize(
+    "name", ["eim-apdf-random", "eim-eif-sequential", "adm-adf-random", "apdm-eif-sequential", "symmetric"]
+)
+def test_a_pool_that_is_used_up_gives_no_mapping_until_one_ends(name: str) -> None:
+    small = changed(name, port_pool=18)
+    with router_with(small) as router:
+        server, other = router.on_internet(), router.on_internet(OTHER_SERVER)
+        ports = {port_seen(server, router.at_home()) for _ in range(18)}
+        assert None not in ports
+        assert len(ports) == 18
+        late = router.at_home()
+        assert port_seen(server, late) is None
+        assert port_seen(other, late) is None
+        router.apply(forget_scripts(small, TWO_HOSTS))
+        assert port_seen(server, late) in ports
+
+
+def test_a_pool_too_large_to_be_listed_still_bounds_the_ports() -> None:
+    with router_with(changed("symmetric", port_pool=5000)) as router:
+        server = router.on_internet()
+        ports = [port_seen(server, router.at_home()) or 0 for _ in range(40)]
+        assert max(ports) - min(ports) < 5000
+        assert min(ports) >= 1024
+
+
+def test_random_ports_come_from_the_whole_range() -> None:
+    with router_with(profile("eim-eif-random")) as router:
+        server = router.on_internet()
+        ports = [port_seen(server, router.at_home()) or 0 for _ in range(64)]
+        assert min(ports) >= 1024
+        assert max(ports) - min(ports) > 32768  # all 64 in half of the range: once in 10^17 runs
+        assert len(set(ports)) == len(ports)
+
+
+@pytest.mark.parametrize("mapping", ["eim-apdf-preserving", "eim-adf-random", "adm-apdf-random", "symmetric"])
+def test_a_nat_that_hairpins_turns_packets_around_with_external_sources(mapping: str) -> None:
+    with router_with(changed(mapping, hairpinning=True)) as router:
+        server = router.on_internet()
+        host, other = router.at_home(HOST), router.at_home(OTHER_HOST)
+        host_external, other_external = seen_by(server, host), seen_by(server, other)
+        source = seen_by(other, host, other_external)
+        assert source is not None
+        assert source[0] == WAN_ADDRESS
+        if profile(mapping).behavior.mapping is EIM:
+            assert source == host_external
+        assert seen_by(host, other, source) == other_external
+        assert seen_by(other, host, other_external) == source
+
+
+@pytest.mark.parametrize("name", ["full-cone", "eim-eif-random", "symmetric"])
+def test_without_hairpinning_what_is_sent_to_the_own_external_endpoint_ends_in_silence(name: str) -> None:
+    with router_with(profile(name)) as router:
+        server = router.on_internet()
+        host, other = router.at_home(HOST), router.at_home(OTHER_HOST)
+        external = seen_by(server, other)
+        assert external is not None
+        host.connect(external)  # so that an ICMP error would be told
+        host.send(b"hairpin")
+        assert seen_by(server, other) is not None
+        host.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            host.recv(2048)
+
+
+@pytest.mark.parametrize("facts", [ONE_HOST, TWO_HOSTS], ids=["iptables", "nft"])
+@pytest.mark.parametrize("name", ["naive", "eim-apdf-random", "eim-adf-sequential", "adm-apdf-random"])
+def test_where_early_packets_remap_the_mapping_moves_towards_their_sender_only(
+    name: str, facts: object
+) -> None:
+    remaps = changed(name, early_inbound=EarlyInbound.REMAPS)
+    with router_with(remaps, ONE_HOST if facts is ONE_HOST else TWO_HOSTS) as router:
+        server, early = (
+            router.on_internet(SERVER),
+            router.on_internet(SERVER if name.startswith("adm") else STRANGER),
+        )
+        host = router.at_home()
+        external = seen_by(server, host)
+        assert external is not None
+        assert seen_by(host, early, external) is None
+        assert seen_by(early, host) not in (None, external)
+        assert seen_by(server, host) == external
+
+
+@pytest.mark.parametrize("name", ["port-restricted", "eim-apdf-random", "short-lifetime"])
+def test_elsewhere_an_early_packet_changes_nothing(name: str) -> None:
+    with router_with(profile(name), TWO_HOSTS) as router:
+        server, early = router.on_internet(SERVER), router.on_internet(STRANGER)
+        host = router.at_home()
+        external = seen_by(server, host)
+        assert seen_by(host, early, external) is None
+        assert seen_by(early, host) == external
+
+
+def send_in_turn(sender: socket.socket, receiver: socket.socket, to: tuple[str, int], seconds: float) -> bool:
+    """Sends ten packets a second for so long; whether the last one came."""
+    came, end = False, time.monotonic() + seconds
+    while time.monotonic() < end:
+        came = seen_by(receiver, sender, to) is not None
+        time.sleep(0.1)  # not for synchronisation: a mapping's life is measured in real time
+    return came
+
+
+UNREFRESHED = [
+    changed(name, inbound_refresh=False, mapping_lifetime=LIFETIME)
+    for name in ("eim-apdf-random", "eim-adf-random", "eim-eif-random", "adm-adf-random", "symmetric")
+]
+
+
+@pytest.mark.parametrize("one", UNREFRESHED, ids=lambda one: one.name)
+def test_inbound_packets_alone_do_not_keep_a_mapping(one: NatProfile) -> None:
+    with router_with(one) as router:
+        server, host = router.on_internet(), router.at_home()
+        external = seen_by(server, host)
+        assert external is not None
+        assert seen_by(host, server, external) == endpoint_of(server)
+        assert not send_in_turn(server, host, external, 1.6 * LIFETIME)
+        assert seen_by(server, host) not in (None, external)
+
+
+@pytest.mark.parametrize("one", [UNREFRESHED[1]], ids=lambda one: one.name)
+def test_outbound_packets_keep_a_mapping_that_inbound_ones_do_not(one: NatProfile) -> None:
+    with router_with(one) as router:
+        server, host = router.on_internet(), router.at_home()
+        external = seen_by(server, host)
+        assert external is not None
+        send_in_turn(host, server, endpoint_of(server), 2.2 * LIFETIME)
+        assert seen_by(server, host) == external
+        assert seen_by(host, server, external) == endpoint_of(server)
+
+
+@pytest.mark.parametrize("facts", [ONE_HOST, TWO_HOSTS], ids=["one host", "two hosts"])
+@pytest.mark.parametrize("name", ["full-cone", "address-restricted", "eim-eif-random"])
+def test_where_inbound_packets_refresh_they_keep_the_whole_mapping(name: str, facts: object) -> None:
+    """Not only the flow that they are of: the port, and who may send to it."""
+    with router_with(
+        changed(name, mapping_lifetime=LIFETIME), ONE_HOST if facts is ONE_HOST else TWO_HOSTS
+    ) as router:
+        server, host = router.on_internet(), router.at_home()
+        external = seen_by(server, host)
+        assert external is not None
+        assert send_in_turn(server, host, external, 1.6 * LIFETIME)
+        assert seen_by(host, router.on_internet(SERVER), external) is not None
+        assert seen_by(router.on_internet(OTHER_SERVER), host) == external
+
+
+def is_connected(router: BareRouter, port: int) -> bool:
+    """Whether a host reaches a TCP server at this port."""
+    listener = router.open_in(router.outside, socket.SOCK_STREAM)
+    listener.bind((SERVER, port))
+    listener.listen()
+    client = router.open_in(router.inside, socket.SOCK_STREAM)
+    client.settimeout(0.2)
+    try:
+        client.connect((SERVER, port))
+    except TimeoutError:
+        return False
+    return True
+
+
+def test_a_company_lets_out_the_web_and_nothing_else() -> None:
+    with router_with(profile("corporate")) as router:
+        assert is_connected(router, 80)
+        assert is_connected(router, 443)
+        assert not is_connected(router, 8080)
+        assert port_seen(router.on_internet(), router.at_home()) is None
+
+
+@pytest.mark.parametrize("name", ["udp-blocked", "eim-eif-random", "apdm-adf-sequential", "short-lifetime"])
+def test_tcp_passes_every_translation(name: str) -> None:
+    with router_with(profile(name)) as router:
+        assert is_connected(router, 80)
+
+
+def test_a_firewall_translates_nothing_and_lets_in_answers_only() -> None:
+    with router_with(profile("stateful-firewall")) as router:
+        run_tool_in(
+            router.outside, ["ip", "route", "add", "192.168.1.0/24", "via", WAN_ADDRESS, "dev", "eth0"]
+        )
+        server, host = router.on_internet(), router.at_home()
+        endpoint = endpoint_of(host)
+        assert seen_by(host, router.on_internet(), endpoint) is None
+        assert seen_by(server, host) == endpoint
+        assert seen_by(host, server, endpoint) == endpoint_of(server)
+        assert seen_by(host, router.on_internet(SERVER), endpoint) is None
+
+
+@pytest.fixture(scope="module")
+def worn_router() -> Iterator[BareRouter]:
+    """A router that every profile takes over from the one before."""
+    with bare_router() as router:
+        router.apply(first_rules(profile("full-cone"), ONE_HOST))
+        yield router
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["full-cone", "address-restricted", "eim-eif-random", "full-cone", "symmetric-sequential", "symmetric"],
+)
+def test_a_profile_takes_the_place_of_another_without_a_trace(name: str, worn_router: BareRouter) -> None:
+    server = worn_router.on_internet()
+    host = worn_router.at_home()
+    external = seen_by(server, host)
+    assert external is not None
+    worn_router.apply(router_rules(profile(name), ONE_HOST))
+    assert seen_by(host, server, external) is None
+    has_table = "netlab" in run_tool_in(worn_router.router, ["nft", "list", "tables"])
+    sets = run_tool_in(worn_router.router, ["ipset", "list", "-n"]).split()
+    tools = [script.tool[0] for script in first_rules(profile(name), ONE_HOST)]
+    assert has_table is ("nft" in tools)
+    assert bool(sets) is ("ipset" in tools)
+    assert mapping_of(worn_router) is profile(name).behavior.mapping
+    assert filtering_of(worn_router) is profile(name).behavior.filtering
+
+
+@pytest.mark.parametrize("facts", [ONE_HOST, TWO_HOSTS], ids=["one host", "two hosts"])
+@pytest.mark.parametrize("name", ["full-cone", "address-restricted", "non-preserving-cone", "symmetric"])
+def test_a_nat_that_forgot_knows_nobody(name: str, facts: object) -> None:
+    known = ONE_HOST if facts is ONE_HOST else TWO_HOSTS
+    with router_with(profile(name), known) as router:
+        server, host = router.on_internet(), router.at_home()
+        external = seen_by(server, host)
+        router.apply(forget_scripts(profile(name), known))
+        assert seen_by(host, server, external) is None
+        again = seen_by(server, host)
+        assert again is not None
+        assert (again == external) is (profile(name).behavior.allocation is PRESERVING)
+
+
+def test_named_profiles_all_have_rules_that_this_kernel_takes(worn_router: BareRouter) -> None:
+    for one in PROFILES.values():
+        if one.name != "open":
+            worn_router.apply(router_rules(one, replace(TWO_HOSTS, has_ipv6=False)))
