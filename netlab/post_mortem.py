@@ -13,6 +13,7 @@ from pathlib import Path
 from netlab.errors import LabError
 from netlab.lab import Lab
 from netlab.proof import Proof
+from netlab.topology import CORE
 
 LAST_LINES = 8
 """Lines of each program's stdout and stderr; the reason is nearly always among the last few."""
@@ -42,6 +43,8 @@ def _proofs(proofs: Sequence[Proof]) -> Iterator[str]:
 def _programs(folder: Path) -> Iterator[str]:
     for file in sorted([*folder.glob("*.stdout"), *folder.glob("*.stderr")]):
         label, _, stream = file.name.rpartition(".")
+        if stream == "stdout" and label.startswith(f"{CORE}-"):
+            continue  # an instrument of the lab, which says READY
         if lines := _last_lines(file):
             yield f"{stream} of {label}:"
             yield from _shown(lines, LAST_LINES)

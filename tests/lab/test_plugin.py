@@ -53,17 +53,8 @@ def test_two_runs_side_by_side_do_not_clash(pytester: pytest.Pytester) -> None:
             assert nat_lab.run("elsa", ["ping", "-c", "1", "198.51.100.10"]).returncode == 0
         """
     )
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:hypothesispytest",
-        test,
-    ]
+    options = ("-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+    command = [sys.executable, "-m", "pytest", *options, str(test)]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     for run in runs:
         said, _ = run.communicate(timeout=60)

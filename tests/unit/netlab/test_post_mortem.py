@@ -42,6 +42,13 @@ def test_programs_are_quoted_by_their_last_lines_and_the_silent_not_at_all(tmp_p
     assert "stderr of elsa-chat:" not in words
 
 
+def test_of_the_labs_own_instruments_only_complaints_are_news(tmp_path: Path) -> None:
+    (tmp_path / "inet-delay.stdout").write_text("READY\n")
+    (tmp_path / "inet-delay.stderr").write_text("the queue is full\n")
+    words = BrokenLab(tmp_path).last_words()
+    assert words[:2] == ["stderr of inet-delay:", "    the queue is full"]
+
+
 def test_what_a_program_wrote_cannot_play_tricks_with_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "a.stderr").write_bytes(b"\x1b[2Jgone\xff\n" + b"x" * 300)
     assert BrokenLab(tmp_path).last_words()[1:3] == [
