@@ -20,7 +20,8 @@ while the lab runs. Neighbour discovery is let pass, as ARP, which iptables neve
 
 What B delays has been seen by captures and stamped by the kernel on its arrival, before it waited. Programs
 get it in time, but ``ping`` believes the stamp; ``ping -U`` measures what programs see. netem has no such
-trap. Its path is tested as text alone where no kernel with netem is at hand.
+trap, but what the core's instruments send is delayed, too. Its path has been tested as text alone, for want
+of a kernel with netem.
 
 A rate is a token bucket (tbf) for what either end sends, in bits of Ethernet frames.
 """
@@ -33,7 +34,7 @@ from ipaddress import IPv4Network
 from typing import NamedTuple
 
 from netlab.link import PERFECT, Link
-from netlab.rules import RuleScript
+from netlab.rules.scripts import IP6TABLES, IPTABLES, RuleScript, text_of
 from netlab.topology import CORE, IPAddress, Topology
 from netlab.wiring import LAN, WAN, Cable, cables
 
@@ -54,7 +55,7 @@ _BUFFER_FRAMES = 10
 
 _NEIGHBOR_DISCOVERY = (133, 134, 135, 136)
 
-_TOOLS = {4: ("iptables-restore", "--noflush"), 6: ("ip6tables-restore", "--noflush")}
+_TOOLS = {4: IPTABLES, 6: IP6TABLES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ def plan_distance(topology: Topology, *, has_netem: bool) -> dict[str, NodeDista
         node: NodeDistance(
             delay_line=lines[node].options() if node in lines else (),
             rules=lines[node].scripts() if node in lines else (),
-            tc=_text(tc.get(node, [])),
+            tc=text_of(tc.get(node, [])),
         )
         for node in (CORE, *topology.node_names)
         if node in lines or tc.get(node)
@@ -127,7 +128,7 @@ def change_link(before: Cable, after: Cable, topology: Topology, *, has_netem: b
     for end in _ends(after, topology):
         lines = _queues(end, has_netem=has_netem)
         reset = [f"qdisc replace dev {end.device} root noqueue"] if was_slow or not lines else []
-        tc[end.node] = _text([*reset, *lines])
+        tc[end.node] = text_of([*reset, *lines])
     home = [cable.node for cable in cables(topology) if cable.parent == after.parent != CORE]
     waited = _waits(before.link) or _waits(after.link)
     return LinkChange(
@@ -237,7 +238,10 @@ class _DelayLine:
         )
 
     def scripts(self) -> tuple[RuleScript, ...]:
-        """The rules. They have no bypass: without the process traffic stops, and is not quietly undelayed."""
+        """The rules. They have no bypass: without the process traffic stops, and is not quietly undelayed.
+
+        They may be applied again: a second hook is never reached, since a queued packet goes on after it.
+        """
         table, chain = self.hook
         scripts = []
         for version, rules in self.rules.items():
@@ -246,7 +250,7 @@ class _DelayLine:
             lines = [f"*{table}", ":NL_DELAY - [0:0]", f"-A {chain} -j NL_DELAY"]
             lines += [f"-A NL_DELAY {rule}" for rule in (*free, *rules)]
             if rules:
-                scripts.append(RuleScript(tool=_TOOLS[version], text=_text([*lines, "COMMIT"])))
+                scripts.append(RuleScript(tool=_TOOLS[version], text=text_of([*lines, "COMMIT"])))
         return tuple(scripts)
 
 
@@ -321,7 +325,3 @@ def _waits(link: Link) -> bool:
 
 def _setting(link: Link) -> str:
     return f"{link.delay:.6f},{link.jitter:.6f},{link.loss:.6f}"
-
-
-def _text(lines: Iterable[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)

@@ -14,7 +14,14 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from netlab.backend import namespace_of
-from netlab.construction import follow_link, forget_mappings, make_router, set_lifetime
+from netlab.construction import (
+    apply_distance,
+    distance_of,
+    follow_link,
+    forget_mappings,
+    make_router,
+    set_lifetime,
+)
 from netlab.distance import with_link
 from netlab.errors import BadTopology, NodeNotFound, ProcessFailed
 from netlab.link import Link
@@ -99,6 +106,9 @@ class Events:
         for router in self._now.chain(nat)[:2]:  # an outer router's rules name the inner one's address
             make_router(self._lab.name, self._now, router, seed=_fresh_seed())
             forget_mappings(self._lab.name, router)
+        if new.behind is not None:  # the outer router knows by the address whose link a packet came by
+            for node, needed in distance_of(self._lab.name, self._now).items():
+                apply_distance(self._lab.name, node, needed)
 
     def cut(self, node: str, interface: int = 0) -> None:
         """Pulls the cable of a host's interface, or of a router towards the internet.
@@ -121,7 +131,7 @@ class Events:
         What is on its way already arrives as it would have.
 
         Raises:
-            BadTopology: this kernel has no netem, and the link had neither delay nor loss when the lab came up.
+            BadTopology: without netem only a link that had delay or loss from the start can be changed.
         """
         before = self._cable(node, interface)
         after = replace(before, link=link)
@@ -133,14 +143,20 @@ class Events:
         """Has another device in a router's home open so many new mappings a second, until it is stopped.
 
         Raises:
-            BadTopology: more than the lab can do.
+            BadTopology: more than the lab can do, or the home has no address left for the device.
             ProcessFailed: the program that does it did not start.
         """
         router = self._router(nat)
         if not 0 < mappings_per_second <= MAX_TRAFFIC:
             expected = f"more than 0 and at most {MAX_TRAFFIC} mappings a second"
             raise BadTopology(f"background traffic: got {mappings_per_second:g}, expected {expected}")
-        options = ("--from", str(router.gateway), "--rate", f"{mappings_per_second:g}")
+        taken = {router.gateway, *self._now.home_addresses(router)}
+        last = int(router.lan_network.broadcast_address) - 1
+        free = (IPv4Address(last - number) for number in range(router.lan_network.num_addresses - 2))
+        device = next((address for address in free if address not in taken), None)
+        if device is None:
+            raise BadTopology(f"background traffic: no address of {router.lan_network} is free for a device")
+        options = ("--from", str(device), "--rate", f"{mappings_per_second:g}")
         return self._lab.start_instrument(nat, "traffic.py", *options)
 
     @property

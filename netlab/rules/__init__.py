@@ -10,19 +10,15 @@
 ``memory``            what that table remembers
 ``stateless``         packets from outside that keep nothing alive
 ``ports``             the external ports and their order
-``core``              loss and delay in the core
 ====================  ==================================================================================
 """
 
-from netlab.rules.core import DELAY_QUEUE, core_rules
 from netlab.rules.router import first_rules, forget_scripts, install_chains, router_rules
 from netlab.rules.scripts import RouterFacts, RuleScript
 
 __all__ = [
-    "DELAY_QUEUE",
     "RouterFacts",
     "RuleScript",
-    "core_rules",
     "first_rules",
     "forget_scripts",
     "install_chains",
