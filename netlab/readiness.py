@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from netlab.backends import backend_named
-from netlab.errors import EnvironmentProblem, LabError, NotPermitted
+from netlab.errors import EnvironmentProblem, LabError
 from netlab.tools import PACKAGES, find_tool, require_root
 
 REQUIRE = "NETLAB_REQUIRE"
@@ -31,8 +31,6 @@ def _missing_for_labs() -> str | None:
         require_root()
         for tool in PACKAGES:
             find_tool(tool)
-    except NotPermitted as error:
-        return f"{error}, or `netlab rootless -- pytest ...`"
     except LabError as error:
         return str(error)
     attempt = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True, check=False)
