@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ def become(argv: Sequence[str]) -> NoReturn:
     program = str(ours) if os.sep not in argv[0] and ours.exists() else argv[0]
     sys.stdout.flush()
     sys.stderr.flush()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and what is ignored stays so
     try:
         os.execvp(program, [program, *argv[1:]])
     except FileNotFoundError:

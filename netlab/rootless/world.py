@@ -43,6 +43,9 @@ ANSWER_TIMEOUT = 10.0
 _MAX_ANSWER_SIZE = 256
 """Bytes of an answer; the longest is a refusal, of about 30."""
 
+_SYSTEM_PROGRAMS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+"""Where iptables and conntrack are; Debian has it in root's PATH and not in a user's."""
+
 _MAX_ATTEMPTS = 100
 """How often the folder may be removed just when we enter it."""
 
@@ -107,7 +110,14 @@ def enter(*, with_children: bool = False) -> tuple[str, ...]:
             _join(admission.namespaces)
         admission.connection.set_inheritable(with_children)
         _connections.append(admission.connection)
+    os.environ["PATH"] = path_of_root(os.environ.get("PATH", os.defpath))
     return _remove_lost_labs() if admission.is_new else ()
+
+
+def path_of_root(path: str) -> str:
+    """A user's PATH, with what root's has beyond it at its end."""
+    known = path.split(os.pathsep)
+    return os.pathsep.join([*known, *(folder for folder in _SYSTEM_PROGRAMS if folder not in known)])
 
 
 def world_folder() -> Path:
