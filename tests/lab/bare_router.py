@@ -133,7 +133,7 @@ def router_with(
 
 def endpoint_of(udp: socket.socket) -> Endpoint:
     """Where a socket is bound."""
-    address, port = udp.getsockname()
+    address, port, *_ = udp.getsockname()
     return str(address), int(port)
 
 
@@ -158,7 +158,7 @@ def heard(receiver: socket.socket, token: bytes, *, within: float = PATIENCE) ->
     """The source of the packet with this content, if it comes in time; others before it are dropped."""
     while select.select([receiver], [], [], within)[0]:
         try:
-            data, (address, port) = receiver.recvfrom(2048)
+            data, (address, port, *_) = receiver.recvfrom(2048)
         except OSError:  # an ICMP error on its way back
             continue
         if data == token:
