@@ -4,16 +4,16 @@ A stand-alone program of the standard library alone::
 
     python3 stunserver.py [--tcp PORT,PORT] ADDRESS OTHER-ADDRESS [ADDRESS OTHER-ADDRESS]
 
-Each pair of addresses is of one family, so two pairs serve IPv4 and IPv6. It prints ``READY`` when its sockets
-are open and serves until it is killed. It shares no line with what the lab tests, so that both cannot be wrong
-in the same way. Classic clients (RFC 3489) are answered in their own terms.
+Each pair of addresses is of one family, so two pairs serve IPv4 and IPv6. It prints ``READY`` when its
+sockets are open and serves until it is killed. It shares no line with what the lab tests, so that both cannot
+be wrong in the same way. Classic clients (RFC 3489) are answered in their own terms.
 
 Answers are sent in the order of the requests, from one thread. The probe relies on that: where the answer to
 a later request arrives and the one to an earlier request does not, the earlier one was filtered.
 
 TCP is for hosts that have no UDP: the same requests on every port that was asked for, answered on the
-connection. RESPONSE-PORT is obeyed there too, and its answer goes out as a *datagram*: it shows whether UDP is
-blocked inwards as well.
+connection. RESPONSE-PORT is obeyed there too, and its answer goes out as a *datagram*: it shows whether UDP
+is blocked inwards as well.
 """
 
 from __future__ import annotations
@@ -134,6 +134,7 @@ class Server:
             for pair in zip(addresses[::2], addresses[1::2], strict=True)
             for here, there in (pair, pair[::-1])
         }
+        self._second = dict(zip(addresses, _each_twice(addresses[1::2]), strict=True))
         self._sockets = {
             (ip, port): _bound(socket.SOCK_DGRAM, (ip, port)) for ip in addresses for port in PORTS
         }
@@ -164,9 +165,8 @@ class Server:
             self._answer_by_udp(request, local, source[:2])
 
     def _answer_by_udp(self, request: Request, local: Endpoint, source: Endpoint) -> None:
-        other = self._opposite(local)
-        origin = answer_from(local, other, request.attributes)
-        response = build_response(request, mapped=source, origin=origin, other=other)
+        origin = answer_from(local, self._opposite(local), request.attributes)
+        response = build_response(request, mapped=source, origin=origin, other=self._announced(local))
         self._sockets[origin].sendto(response, answer_to(source, request.attributes))
 
     def _accept(self, listener: socket.socket, local: Endpoint) -> None:
@@ -203,11 +203,24 @@ class Server:
         if _RESPONSE_PORT in request.attributes:
             self._answer_by_udp(request, local, source)
             return
-        response = build_response(request, mapped=source, origin=local, other=self._opposite(local))
+        response = build_response(request, mapped=source, origin=local, other=self._announced(local))
         connection.sendall(response)
 
     def _opposite(self, local: Endpoint) -> Endpoint:
         return self._others[local[0]], PORTS[local[1] == PORTS[0]]
+
+    def _announced(self, local: Endpoint) -> Endpoint:
+        """OTHER-ADDRESS: always of the second address.
+
+        Deviation: at the second address RFC 5780 section 7.4 wants the first one. coturn's server says this
+        instead, and its natdiscovery needs it: it takes from the second answer where to send the third
+        question, which section 4.3 wants to go to the second address's other port.
+        """
+        return self._second[local[0]], PORTS[local[1] == PORTS[0]]
+
+
+def _each_twice(values: list[str]) -> list[str]:
+    return [value for value in values for _ in range(2)]
 
 
 def _bound(kind: socket.SocketKind, endpoint: Endpoint) -> socket.socket:

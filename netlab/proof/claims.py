@@ -47,7 +47,7 @@ def name_allocation(behavior: NatBehavior) -> str:
     """How external ports are chosen."""
     if behavior.allocation is PortAllocation.SEQUENTIAL:
         return f"sequential, step {behavior.port_step}"
-    return behavior.allocation.value
+    return str(behavior.allocation.value)
 
 
 def name_pool(pool: int | None) -> str:

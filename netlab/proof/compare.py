@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netlab.errors import MislabelledNat
 from netlab.proof.claims import claims_of, is_waited_for
 from netlab.proof.findings import NOT_MEASURED, Measurement, findings_of
+from netlab.proof.opinions import Opinion
 from netlab.proof.plan import tcp_ports_tried
 from netlab.proof.subject import Subject
 
@@ -92,13 +92,11 @@ def compare(
     )
 
 
-def with_opinions(proof: Proof, claimed: Mapping[str, str], said: Mapping[str, str], remarks: Mapping[str, str]) -> Proof:
-    """The proof with what foreign tools were expected to say, have said, and could not say."""
-    return Proof(
-        node=proof.node,
-        profile=proof.profile,
-        claimed={**proof.claimed, **claimed},
-        measured={**proof.measured, **said},
-        remarks={**proof.remarks, **remarks},
-        evidence=proof.evidence,
+def with_opinion(proof: Proof, opinion: Opinion) -> Proof:
+    """The proof together with what foreign tools were expected to say, have said, and could not say."""
+    return replace(
+        proof,
+        claimed={**proof.claimed, **opinion.claimed},
+        measured={**proof.measured, **opinion.said},
+        remarks={**proof.remarks, **opinion.remarks},
     )

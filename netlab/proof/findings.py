@@ -37,11 +37,7 @@ def findings_of(
         tcp_ports: the ports that were tried.
         by_silence: whether the probe has waited for the mapping's lifetime.
     """
-    found = {
-        name: word
-        for name, read in _READERS.items()
-        if (word := read(measurement)) is not None
-    }
+    found = {name: word for name, read in _READERS.items() if (word := read(measurement)) is not None}
     if "tcp_ports" in measurement:
         found["tcp ports"] = _tcp_ports(measurement["tcp_ports"], tried=tcp_ports)
     if ports := measurement.get("ports_seen"):
@@ -88,10 +84,7 @@ def judge_pool(ports: list[int], claimed: int | None) -> str:
     With 30 ports or more, they span over half of the pool but for one chance in a hundred million.
     """
     span = max(ports) - min(ports) + 1
-    if claimed is None:
-        fits = span > MANY_PORTS
-    else:
-        fits = claimed / 2 < span <= claimed
+    fits = span > MANY_PORTS if claimed is None else claimed / 2 < span <= claimed
     return name_pool(claimed) if fits else f"{len(set(ports))} ports within {span:,}"
 
 

@@ -1,18 +1,20 @@
-"""Measuring subjects in a lab that is up: probes, countdowns and second opinions, all at once where they can."""
+"""Measuring subjects in a lab that is up: the probe, the kernels' countdowns, and second opinions."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from netlab.backend import namespace_of
-from netlab.instruments.launch import run_probe
-from netlab.proof.claims import claims_of
-from netlab.proof.compare import Proof, compare, with_opinions
+from netlab.errors import ProcessFailed
+from netlab.instruments.launch import instrument_command
+from netlab.proof.compare import Proof, compare, with_opinion
 from netlab.proof.countdown import read_countdown
+from netlab.proof.findings import Measurement
 from netlab.proof.opinions import ask_tools
 from netlab.proof.plan import probe_options, probe_timeout, rounds
+from netlab.proof.programs import Programs, side_by_side
 from netlab.proof.subject import Subject
-from netlab.tools import for_each
 
 
 def measure_subjects(
@@ -31,29 +33,21 @@ def measure_subjects(
         ProcessFailed: a probe failed, or the server that it asks.
         ToolFailed: a router cannot be read.
     """
+
+    def measure(subject: Subject, programs: Programs) -> Proof:
+        proof = _measure_one(lab, subject, programs, patience=patience)
+        return with_opinion(proof, ask_tools(lab, subject, programs)) if opinions else proof
+
     proofs: dict[int, Proof] = {}
-
-    def measure(subject: Subject) -> None:
-        proof = measure_one(lab, subject, patience=patience)
-        proofs[id(subject)] = proof if not opinions else with_opinions(proof, ask_tools(lab, subject))
-
     for group in rounds(subjects):
-        for_each(group, measure)
+        for subject, proof in zip(group, side_by_side(group, measure), strict=True):
+            proofs[id(subject)] = proof
     return tuple(proofs[id(subject)] for subject in subjects)
 
 
-def measure_one(lab: str, subject: Subject, *, patience: float) -> Proof:
-    """The proof of one subject by the probe and the kernel.
-
-    Raises:
-        ProcessFailed: the probe failed.
-        ToolFailed: a router cannot be read.
-    """
-    measurement = run_probe(
-        namespace_of(lab, subject.host),
-        probe_options(subject, patience=patience),
-        timeout=probe_timeout(subject, patience=patience),
-    )
+def _measure_one(lab: str, subject: Subject, programs: Programs, *, patience: float) -> Proof:
+    """The proof of one subject by the probe and the kernel."""
+    measurement = _run_probe(lab, subject, programs, patience=patience)
     countdown = None
     if "flow" in measurement and subject.routers:
         countdown = read_countdown(
@@ -64,3 +58,15 @@ def measure_one(lab: str, subject: Subject, *, patience: float) -> Proof:
             is_ipv6=subject.is_ipv6,
         )
     return compare(subject, measurement, patience=patience, countdown=countdown)
+
+
+def _run_probe(lab: str, subject: Subject, programs: Programs, *, patience: float) -> Measurement:
+    namespace = namespace_of(lab, subject.host)
+    label = f"probe in {namespace}"
+    command = instrument_command(namespace, "probe", *probe_options(subject, patience=patience))
+    done = programs.run(command, label=label, timeout=probe_timeout(subject, patience=patience))
+    if done.returncode != 0:
+        got = " / ".join(done.stderr.split("\n"))[-500:].strip(" /")
+        raise ProcessFailed(label, expected="a measurement of its NAT", got=got)
+    measurement: Measurement = json.loads(done.stdout)
+    return measurement

@@ -15,7 +15,7 @@ _IDLE = (0.5, 0.8, 1.2)
 """Times silent, in lifetimes: twice alive, once gone. A fifth is what a busy machine may be late."""
 
 _REFRESH_INTERVAL, _REFRESH_COUNT = 0.75, 2
-"""Two packets from outside, in lifetimes: only if the first one keeps the mapping alive the second arrives."""
+"""Two packets from outside, in lifetimes: the second one arrives only if the first kept the mapping alive."""
 
 _START_AND_TALK = 30.0
 """Seconds for a probe beside its silence; 0.2 s are usual."""

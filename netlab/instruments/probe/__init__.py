@@ -2,11 +2,12 @@
 
 A stand-alone program of the standard library alone, run as a folder::
 
-    python3 -I probe [--samples N] [--idle S,S,...] [--refresh S,N] [--tcp PORT,...] ADDRESS OTHER-ADDRESS
+    python3 -I probe [--source ADDRESS] [--tcp PORT,...] [--samples N] [--idle S,S,...] [--refresh S,N]
+                     ADDRESS OTHER-ADDRESS
 
-The two addresses are those of ``stunserver.py``, both of one family. It prints one JSON object; what is in it
-stands in ``run.py``. What it measures, it names; what it cannot name, because that takes the claim, it reports
-as numbers (``ports_seen``, ``idle``).
+The two addresses are those of ``stunserver.py``, both of one family. It prints one JSON object; what is in
+it stands in ``run.py``. What it measures, it names; what it cannot name, because that takes the claim, it
+reports as numbers (``ports_seen``, ``idle``).
 
 **Silence is never waited for.** Each question whose answer may be filtered is followed by one whose answer
 cannot be, to the same single-threaded server over the same road; when the second answer is here and the first

@@ -1,4 +1,4 @@
-"""Asking the lab's STUN server: sockets that are never reused, and questions that order each other's answers."""
+"""Asking the lab's STUN server: sockets that are never reused, questions that order each other's answers."""
 
 from __future__ import annotations
 

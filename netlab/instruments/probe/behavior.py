@@ -1,4 +1,4 @@
-"""The questions that take no time: mapping, allocation, filtering, hairpinning, early inbound, and the control."""
+"""The questions that take no time: mapping, allocation, filter, hairpinning, early inbound, the control."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def unasked_arrives(scene: Scene) -> bool:
     last = scene.ports_seen[-1]
     guesses = [last + n for n in range(1, GUESSES + 1) if last + n <= _MAX_PORT]
     scene.have_sent(scene.stranger, [*map(own_port, silent), *guesses])
-    return any([arrives(udp) for udp in silent])
+    return any(arrives(udp) for udp in silent)
 
 
 def hairpins(scene: Scene) -> bool:

@@ -4,9 +4,9 @@ A trial is a socket that asks the server once and then keeps silent. After its t
 has the server send to the mapping, and what arrives tells that it lives. Then the silent one asks again and
 learns whether it still has the same port.
 
-An idle time is counted from the last packet of the one conversation with the server to the first of the next,
-as the NAT sees them. On a busy machine nobody else sees them exactly so: what is reported is between which two
-ends the idle time certainly was.
+An idle time is counted from the last packet of the one conversation with the server to the first of the
+next, as the NAT sees them. On a busy machine nobody else sees them exactly so: what is reported is between
+which two ends the idle time certainly was.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ class _Trial:
     heard: int = 0
 
 
-def measure(scene: Scene, idle_times: list[float], refresh: list[float]) -> dict[str, list[dict[str, object]]]:
+def measure(
+    scene: Scene, idle_times: list[float], refresh: list[float]
+) -> dict[str, list[dict[str, object]]]:
     """All trials of silence and of refreshing; ``refresh`` is empty, or an interval and a count.
 
     Raises:
@@ -52,7 +54,9 @@ def measure(scene: Scene, idle_times: list[float], refresh: list[float]) -> dict
     silent = [(idle, _start(scene)) for idle in idle_times for _ in range(TRIALS)]
     fed = [_start(scene) for _ in range(TRIALS if count else 0)]
     plan = [(trial.answered_at + idle, trial, idle) for idle, trial in silent]
-    plan += [(trial.answered_at + number * interval, trial, 0.0) for number in range(1, count + 1) for trial in fed]
+    plan += [
+        (trial.answered_at + number * interval, trial, 0.0) for number in range(1, count + 1) for trial in fed
+    ]
     outcomes = []
     for instant, trial, idle in sorted(plan, key=lambda entry: entry[0]):
         time.sleep(max(0.0, instant - time.monotonic()))
