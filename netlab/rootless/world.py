@@ -51,9 +51,6 @@ _MAX_ATTEMPTS = 100
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
-_connections: list[socket.socket] = []
-"""What tells the holder that we are inside; open for as long as this process lives. At most one."""
-
 
 class UnsafeFolder(EnvironmentProblem):
     """The folder of the world may be somebody else's work.
@@ -109,7 +106,7 @@ def enter(*, with_children: bool = False) -> tuple[str, ...]:
         with interrupts_deferred():  # half inside is nowhere
             _join(admission.namespaces)
         admission.connection.set_inheritable(with_children)
-        _connections.append(admission.connection)
+        admission.connection.detach()  # open until this process ends: it tells the holder that we are inside
     os.environ["PATH"] = path_of_root(os.environ.get("PATH", os.defpath))
     return _remove_lost_labs() if admission.is_new else ()
 
