@@ -17,8 +17,11 @@ _SCRIPTS = Path(__file__).parent
 
 
 def instrument_command(namespace: str, script: str, *options: str) -> list[str]:
-    """The argv that runs one of the scripts in a namespace, isolated from the caller's Python settings."""
-    return in_namespace(namespace, [sys.executable, "-I", str(_SCRIPTS / script), *options])
+    """The argv that runs one of the scripts in a namespace, isolated from the caller's Python settings.
+
+    Nor does it look for installed packages (``-S``), which takes Python as long as the rest of its start.
+    """
+    return in_namespace(namespace, [sys.executable, "-I", "-S", str(_SCRIPTS / script), *options])
 
 
 class Capture:

@@ -129,8 +129,8 @@ def judge(routers: Sequence[Sequence[int]], *, claimed: float, elapsed: float) -
 
 def read_countdown(
     lab: str, routers: Sequence[str], flow: dict[str, Any], *, claimed: float, is_ipv6: bool
-) -> str:
-    """The lifetime of a flow that the probe left behind, in words.
+) -> str | None:
+    """The lifetime of a flow that the probe left behind, in words; None if we have come too late to see it.
 
     Args:
         lab: the name of the lab.
@@ -148,7 +148,8 @@ def read_countdown(
         namespace = namespace_of(lab, router)
         tracked = _find(namespace, source, destination, is_ipv6=is_ipv6)
         if tracked is None:
-            return NOT_MEASURED
+            is_late = time.monotonic() - flow["at"] >= claimed - ROUNDING
+            return None if is_late else NOT_MEASURED
         timers.append([tracked.seconds, *_other_timers(namespace, source, tracked.outside)])
         source = tracked.outside
     return judge(timers, claimed=claimed, elapsed=time.monotonic() - flow["at"])
@@ -164,11 +165,15 @@ def _find(namespace: str, source: Endpoint, destination: Endpoint, *, is_ipv6: b
     return next((one for one in flows if one.source == source and one.destination == destination), None)
 
 
+def _is_about(leaves: list[object], *ports: int) -> bool:
+    return "tcp" not in leaves and any(port in leaves for port in ports)
+
+
 def _other_timers(namespace: str, inside: Endpoint, outside: Endpoint) -> list[int]:
     """What ipsets and nft's maps say of a flow's ports."""
     sets = parse_ipset(run_tool_in(namespace, ["ipset", "list"]))
     elements = parse_nft(json.loads(run_tool_in(namespace, ["nft", "-j", "list", "ruleset"])))
     return [
         *(seconds for port, seconds in sets if port == outside[1]),
-        *(seconds for leaves, seconds in elements if outside[1] in leaves or inside[1] in leaves),
+        *(seconds for leaves, seconds in elements if _is_about(leaves, inside[1], outside[1])),
     ]

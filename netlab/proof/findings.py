@@ -108,6 +108,7 @@ def judge_idle(trials: list[dict[str, Any]], claimed: float) -> str:
 
 
 def _is_alive(trial: dict[str, Any]) -> bool:
+    """Alive is what lets packets in. A dead one's port may be given again, to the same host as well."""
     return bool(trial["reached"])
 
 

@@ -71,8 +71,9 @@ def rounds(subjects: Sequence[Subject]) -> list[list[Subject]]:
     return groups
 
 
-def _nodes(subject: Subject) -> set[str]:
-    return {subject.node, subject.host, *subject.routers}
+def _nodes(subject: Subject) -> set[tuple[str, bool]]:
+    """What a probe disturbs; the two address families know nothing of each other."""
+    return {(node, subject.is_ipv6) for node in (subject.node, subject.host, *subject.routers)}
 
 
 def _texts(addresses: Iterable[object]) -> list[str]:

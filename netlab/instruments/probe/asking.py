@@ -117,10 +117,10 @@ def drain(udp: socket.socket, timeout: float = 0.0) -> list[tuple[bytes, Endpoin
     return found
 
 
-def arrives(udp: socket.socket) -> bool:
-    """Whether a response is waiting, or still on its last inch."""
+def arrives(*sockets: socket.socket) -> bool:
+    """Whether a response is waiting on one of these sockets, or still on its last inch."""
     deadline = time.monotonic() + GRACE
-    while select.select([udp], [], [], max(0.0, deadline - time.monotonic()))[0]:
-        if drain(udp):
+    while ready := select.select(sockets, [], [], max(0.0, deadline - time.monotonic()))[0]:
+        if any(drain(udp) for udp in ready):
             return True
     return False

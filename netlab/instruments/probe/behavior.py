@@ -6,6 +6,8 @@ import os
 import select
 import socket
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 
 from .asking import GRACE, Scene, arrives
 from .naming import ADDRESS_AND_PORT_DEPENDENT, ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT, Trial
@@ -70,7 +72,7 @@ def unasked_arrives(scene: Scene) -> bool:
     last = scene.ports_seen[-1]
     guesses = [last + n for n in range(1, GUESSES + 1) if last + n <= _MAX_PORT]
     scene.have_sent(scene.stranger, [*map(own_port, silent), *guesses])
-    return any(arrives(udp) for udp in silent)
+    return arrives(*silent)
 
 
 def hairpins(scene: Scene) -> bool:
@@ -89,7 +91,7 @@ def hairpins(scene: Scene) -> bool:
     probes = [scene.open_socket() for _ in range(2)]
     for udp in probes:
         scene.ask(udp, scene.server)
-    return any(_receives(udp, token) for udp in (one, other))
+    return _receives((one, other), token)
 
 
 def own_port(udp: socket.socket) -> int:
@@ -98,12 +100,11 @@ def own_port(udp: socket.socket) -> int:
     return port
 
 
-def _receives(udp: socket.socket, token: bytes) -> bool:
+def _receives(sockets: Sequence[socket.socket], token: bytes) -> bool:
     deadline = time.monotonic() + GRACE
-    while select.select([udp], [], [], max(0.0, deadline - time.monotonic()))[0]:
-        try:
-            if udp.recv(len(token) + 1) == token:
-                return True
-        except OSError:  # an ICMP error on its way back
-            continue
+    while ready := select.select(sockets, [], [], max(0.0, deadline - time.monotonic()))[0]:
+        for udp in ready:
+            with suppress(OSError):  # an ICMP error on its way back
+                if udp.recv(len(token) + 1) == token:
+                    return True
     return False

@@ -11,9 +11,7 @@ which two ends the idle time certainly was.
 
 from __future__ import annotations
 
-import socket
 import time
-from dataclasses import dataclass
 
 from .asking import Scene, arrives, drain
 
@@ -24,7 +22,6 @@ MAX_EVENTS = 200
 """Packets from outside in one measurement."""
 
 
-@dataclass(slots=True)
 class _Trial:
     """A silent socket and its external port.
 
@@ -32,11 +29,12 @@ class _Trial:
     outside reached it since.
     """
 
-    udp: socket.socket
-    port: int
-    asked_at: float
-    answered_at: float
-    heard: int = 0
+    def __init__(self, scene: Scene) -> None:
+        self.udp = scene.open_socket()
+        self.asked_at = time.monotonic()
+        self.port = scene.ask(self.udp, scene.server)[0][1]
+        self.answered_at = time.monotonic()
+        self.heard = 0
 
 
 def measure(
@@ -51,8 +49,8 @@ def measure(
     interval, count = (refresh[0], int(refresh[1])) if refresh else (0.0, 0)
     if len(idle_times) + count > MAX_EVENTS:
         raise ValueError(f"got {len(idle_times) + count} packets to send, expected at most {MAX_EVENTS}")
-    silent = [(idle, _start(scene)) for idle in idle_times for _ in range(TRIALS)]
-    fed = [_start(scene) for _ in range(TRIALS if count else 0)]
+    silent = [(idle, _Trial(scene)) for idle in idle_times for _ in range(TRIALS)]
+    fed = [_Trial(scene) for _ in range(TRIALS if count else 0)]
     plan = [(trial.answered_at + idle, trial, idle) for idle, trial in silent]
     plan += [
         (trial.answered_at + number * interval, trial, 0.0) for number in range(1, count + 1) for trial in fed
@@ -65,13 +63,6 @@ def measure(
         else:
             trial.heard += _is_reached(scene, trial)
     return {"idle": outcomes, "refresh": [_describe(trial, count) for trial in fed]}
-
-
-def _start(scene: Scene) -> _Trial:
-    udp = scene.open_socket()
-    asked_at = time.monotonic()
-    port = scene.ask(udp, scene.server)[0][1]
-    return _Trial(udp=udp, port=port, asked_at=asked_at, answered_at=time.monotonic())
 
 
 def _finish(scene: Scene, trial: _Trial, idle: float) -> dict[str, object]:
