@@ -29,8 +29,10 @@ DOCKER_TOOLS := dockerd:docker.io mmdebstrap:mmdebstrap \
     /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
 # Other people's STUN clients; of coturn we want the clients and not the server.
 STUN_CLIENTS := stun:stun-client turnutils_stunclient:coturn:coturn.service
+# What the benchmark of labs builds the same labs with.
+PEER_LABS := mn:mininet
 
-.PHONY: help demo demo-namespaces demo-docker test lab lint types bench clean lab-tools docker-tools stun-clients
+.PHONY: help demo demo-namespaces demo-docker test lab lint types bench clean lab-tools docker-tools stun-clients peer-labs
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 14
@@ -43,7 +45,7 @@ demo-namespaces: $(SET_UP) lab-tools
 demo-docker: $(SET_UP) lab-tools docker-tools
 	@$(WITH_ENGINE) $(BIN)/netlab demo --backend docker
 
-test: $(SET_UP) lab-tools docker-tools stun-clients ## every test, with labs in namespaces and in Docker (ARGS=... for pytest)
+test: $(SET_UP) lab-tools docker-tools stun-clients peer-labs ## every test, with labs in namespaces and in Docker (ARGS=... for pytest)
 	@$(WITH_ENGINE) $(BIN)/python -m pytest $(ARGS)
 
 lab: $(SET_UP) lab-tools docker-tools ## only the tests that run in labs (ARGS=... for pytest)
@@ -57,8 +59,9 @@ lint: $(SET_UP) ## style, formatting and the direction of imports
 types: $(SET_UP) ## types, strictly
 	@$(BIN)/mypy
 
-bench: $(SET_UP) lab-tools ## time from connect to the first payload, beside aioice
+bench: $(SET_UP) lab-tools docker-tools peer-labs ## how fast: paths beside aioice, labs beside Mininet
 	@$(AS_ROOT) $(BIN)/python -m benchmarks.time_to_path
+	@$(WITH_ENGINE) $(BIN)/python -m benchmarks.lab_times
 
 clean: ## remove leftover labs, the environment, caches and the images of our own Docker engine
 	@if [ -x $(BIN)/netlab ]; then $(AS_ROOT) $(BIN)/netlab clean || [ $$? = 3 ]; fi # 3: we have no root, so no labs
@@ -78,3 +81,6 @@ docker-tools:
 
 stun-clients:
 	@setup/packages $(STUN_CLIENTS)
+
+peer-labs:
+	@setup/packages $(PEER_LABS)
