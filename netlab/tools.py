@@ -22,6 +22,8 @@ PACKAGES = {
     "tc": "iproute2",
     "sysctl": "procps",
     "iptables-restore": "iptables",
+    "ip6tables-restore": "iptables",
+    "nft": "nftables",
     "ipset": "ipset",
     "conntrack": "conntrack",
 }

@@ -48,6 +48,10 @@ _ROUTER6 = IPv6Address("fe80::2")
 _FIRST_TABLE = 100
 """Routing table of a host's second interface; the third one's is the next."""
 
+_FIRST_NODE_INDEX = 1000
+_FIRST_PORT_INDEX = 100
+"""Interface numbers of the two ends of a cable: eth0 or wan0 is 1000, v1 or p1 is 101."""
+
 _IPV4_ONLY = {"net.ipv6.conf.all.disable_ipv6": "1", "net.ipv6.conf.default.disable_ipv6": "1"}
 _IPV6_AS_CONFIGURED = {
     "net.ipv6.conf.default.accept_dad": "0",
@@ -204,8 +208,16 @@ def lifetime_settings(nat: Nat) -> dict[str, str]:
 
 
 def _pair(lab: str, cable: Cable) -> str:
-    near = f"{cable.interface} netns {namespace_of(lab, cable.node)}"
-    far = f"{cable.port} netns {namespace_of(lab, cable.parent)}"
+    """One line that makes a cable.
+
+    The two ends get different interface numbers. By itself the kernel counts in each namespace from the
+    bottom, the numbers are often equal, and it then takes the veth for a device without a lower one, whose
+    carrier may be announced a second late (``linkwatch_urgent_event`` in net/core/link_watch.c).
+    """
+    node, interface = namespace_of(lab, cable.node), cable.interface
+    parent, port = namespace_of(lab, cable.parent), cable.port
+    near = f"{interface} index {_FIRST_NODE_INDEX + int(interface[-1])} netns {node}"
+    far = f"{port} index {_FIRST_PORT_INDEX + int(port[1:])} netns {parent}"
     return f"link add name {near} type veth peer name {far}"
 
 

@@ -14,10 +14,10 @@ PAIR = two_nats(profile("port-restricted"), profile("open"))
 
 def test_every_node_hangs_off_the_core_by_a_link_of_its_own() -> None:
     assert wire(PAIR, "nl-x").links.splitlines() == [
-        "link add name eth0 netns nl-x.server type veth peer name v1 netns nl-x.inet",
-        "link add name eth0 netns nl-x.anna type veth peer name v2 netns nl-x.inet",
-        "link add name wan0 netns nl-x.nat-elsa type veth peer name v3 netns nl-x.inet",
-        "link add name eth0 netns nl-x.elsa type veth peer name p1 netns nl-x.nat-elsa",
+        "link add name eth0 index 1000 netns nl-x.server type veth peer name v1 index 101 netns nl-x.inet",
+        "link add name eth0 index 1000 netns nl-x.anna type veth peer name v2 index 102 netns nl-x.inet",
+        "link add name wan0 index 1000 netns nl-x.nat-elsa type veth peer name v3 index 103 netns nl-x.inet",
+        "link add name eth0 index 1000 netns nl-x.elsa type veth peer name p1 index 101 netns nl-x.nat-elsa",
     ]
 
 
@@ -99,10 +99,8 @@ CARRIED = two_nats(profile("cgn-symmetric"), profile("stateful-firewall"), dual_
 
 def test_a_router_behind_a_router_is_plugged_into_its_home() -> None:
     wiring = wire(CARRIED, "nl-x")
-    assert (
-        "link add name wan0 netns nl-x.nat-elsa type veth peer name p1 netns nl-x.carrier-elsa"
-        in wiring.links
-    )
+    near, far = "wan0 index 1000 netns nl-x.nat-elsa", "p1 index 101 netns nl-x.carrier-elsa"
+    assert f"link add name {near} type veth peer name {far}" in wiring.links
     assert wiring.batches["nat-elsa"].splitlines()[:3] == [
         "address replace 100.64.0.2/24 dev wan0",
         "link set wan0 up",
