@@ -65,8 +65,9 @@ class _Profiles(click.ParamType[tuple[NatProfile, ...]]):
     type=_Profiles(),
     multiple=True,
     metavar="A,B,...",
-    help="Of both sides; may be repeated.  [default: all]",
+    help="Of both sides; spaces will do as well.  [default: all]",
 )
+@click.argument("more", metavar="[PROFILE]...", nargs=-1, type=_Profiles())
 @click.option("--unordered", is_flag=True, help="Each pair in one order only, which is about half.")
 @click.option(
     "--repeat", type=click.IntRange(1, MAX_REPEAT), default=1, show_default=True, help="Runs of each."
@@ -97,6 +98,7 @@ class _Profiles(click.ParamType[tuple[NatProfile, ...]]):
 def matrix(
     programs: Sequence[str],
     profiles: Sequence[tuple[NatProfile, ...]],
+    more: Sequence[tuple[NatProfile, ...]],
     unordered: bool,
     repeat: int,
     jobs: int,
@@ -117,7 +119,8 @@ def matrix(
             f"got {timeout:g} s, expected up to {MAX_TIMEOUT:g} s", param_hint="--timeout"
         )
     contracts = _contracts(programs or ("peer",), backend)
-    chosen = tuple(dict.fromkeys(one for some in profiles for one in some)) or tuple(PROFILES.values())
+    wanted = dict.fromkeys(profile for some in (*profiles, *more) for profile in some)
+    chosen = tuple(wanted) or tuple(PROFILES.values())
     two_nats(chosen[0], chosen[0], rtt=rtt, loss=loss)  # says what is wrong with rtt and loss
     settings = Settings(
         profiles=chosen,

@@ -251,7 +251,7 @@ class _Play:
         if callee.id is not None:
             self._told.reason = f"the callee was not ready within {READY_TIMEOUT:g} s"
             return False
-        report = _report_of(callee, is_required=True)
+        report = _report_of(callee, is_required=True, exit_code=callee.wait())
         assert report is not None
         if report.outcome is Outcome.DIRECT:
             raise ProcessFailed(
@@ -311,8 +311,8 @@ class _Play:
             "peer": next((host for host in hosts if host != node), "") if role != "server" else "",
             "timeout": f"{self._attempt.timeout:g}",
             "rtt": f"{self._attempt.rtt:g}",
-            "folder": str(self._attempt.contract.file.parent.resolve()),
-            "python": "python3" if has_own_files else sys.executable,
+            **self._attempt.contract.places,
+            **({"python": "python3"} if has_own_files else {}),
             "artefacts": "/tmp" if has_own_files else str(self._lab.artefacts.resolve()),
         }
 

@@ -25,7 +25,10 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 import re
+import shutil
+import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -157,11 +160,17 @@ class Contract:
     modules: tuple[str, ...] = ()
     backends: tuple[str, ...] = BACKENDS
 
+    @property
+    def places(self) -> dict[str, str]:
+        """The placeholders that are the same in every attempt on this machine."""
+        return {"folder": str(self.file.parent.resolve()), "python": sys.executable}
+
     def require(self, backend: str) -> None:
         """Checks that the program can run here.
 
         Raises:
             ProgramUnavailable: a module is missing, or it is not made for nodes of this kind.
+            BadContract: it names a program that is not installed.
         """
         missing = [module for module in self.modules if importlib.util.find_spec(module) is None]
         if missing:
@@ -172,6 +181,17 @@ class Contract:
             raise ProgramUnavailable(
                 f"{self.name} cannot run in Docker nodes, which do not hold it: try --backend namespaces"
             )
+        if backend != "docker":  # what a container holds, only the container knows
+            self._require_programs()
+
+    def _require_programs(self) -> None:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        sides = [("server", one) for one in self.servers]
+        for key, command in (*sides, ("callee", self.callee), ("caller", self.caller)):
+            program = filled_in(command.argv[0], {**dict.fromkeys(PLACEHOLDERS, ""), **self.places})
+            if shutil.which(program, path=path) is None:
+                problem = f"{key}.argv: there is no program {program!r} here: install it, or give its path"
+                raise BadContract(self.file, problem)
 
 
 def shipped_programs() -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from netlab.errors import UsageProblem
-from netlab.matrix.artefacts import ArtefactsFull, is_full
+from netlab.matrix.artefacts import ArtefactsFull, is_full, require_space
 from netlab.matrix.markdown import matrix_markdown
 from netlab.matrix.page import matrix_page
 from netlab.matrix.results import FORMAT, Matrix, matrix_object
@@ -40,6 +40,7 @@ def prepare(folder: Path) -> None:
 
     Raises:
         FolderTaken: there is something else in it.
+        ArtefactsFull: there is no room for anything.
         OSError: it cannot be made.
     """
     try:
@@ -50,13 +51,13 @@ def prepare(folder: Path) -> None:
         if is_full(error):
             raise ArtefactsFull(folder) from error
         raise
-    if not any(folder.iterdir()):
-        return
-    if not _is_matrix(folder / JSON_NAME):
-        raise FolderTaken(folder)
-    shutil.rmtree(folder / ARTEFACTS_NAME, ignore_errors=True)
-    for name in (JSON_NAME, MARKDOWN_NAME, PAGE_NAME):
-        (folder / name).unlink(missing_ok=True)
+    if any(folder.iterdir()):
+        if not _is_matrix(folder / JSON_NAME):
+            raise FolderTaken(folder)
+        shutil.rmtree(folder / ARTEFACTS_NAME, ignore_errors=True)
+        for name in (JSON_NAME, MARKDOWN_NAME, PAGE_NAME):
+            (folder / name).unlink(missing_ok=True)
+    require_space(folder)
 
 
 def write(matrix: Matrix, folder: Path) -> None:
