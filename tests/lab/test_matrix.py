@@ -142,7 +142,7 @@ def test_who_lies_is_disproved_and_who_crashes_is_broken_and_the_matrix_goes_on(
     assert (lie["verdict"], lie["outcome"], lie["reason"]) == ("disproved", "failed", DISPROVED)
     assert (crash["verdict"], crash["outcome"]) == ("broken", None)
     assert "exit code 1 (RuntimeError: out of <cheese>)" in crash["error"]
-    assert sulk["error"] == "anna-callee: got none, exit code 1 (no mood), expected a report in its last line"
+    assert sulk["error"].startswith("anna-callee: got none, exit code 1 (no mood), expected a report")
     assert f"liar: open -> open: failed (disproved): {DISPROVED}" in done.stderr
 
 
