@@ -83,7 +83,7 @@ def _nft_elements(value: object) -> Iterator[tuple[list[object], int]]:
     match value:
         case {"elem": {"val": inside, "expires": int(seconds)}}:
             yield list(_leaves(inside)), seconds
-        case [{"elem": {"val": key, "expires": int(seconds)}}, target]:  # of a map
+        case [{"elem": {"val": key, "expires": int(seconds)}}, int() | str() as target]:  # of a map
             yield [*_leaves(key), *_leaves(target)], seconds
         case dict():
             for part in value.values():

@@ -87,6 +87,7 @@ _NATDISCOVERY_WORDS = {
     FilteringBehavior.ADDRESS_DEPENDENT: "Address Dependent",
     FilteringBehavior.ADDRESS_AND_PORT_DEPENDENT: "Address and Port Dependent",
 }
+_NATDISCOVERY_NAT = {True: "NAT", False: "No NAT"}
 _NATDISCOVERY_VERDICTS = {
     "mapping": re.compile(r"^NAT with (.+) Mapping!$", re.MULTILINE),
     "filtering": re.compile(r"^NAT with (.+) Filtering!$", re.MULTILINE),
@@ -101,6 +102,7 @@ def expect_natdiscovery(subject: Subject) -> Words:
     if behavior.udp_blocked:
         return {"mapping": _NATDISCOVERY_TIMEOUT, "filtering": _NATDISCOVERY_TIMEOUT}
     words = {
+        "translation": _NATDISCOVERY_NAT[subject.profile.boundary is Boundary.NAT],
         "mapping": _NATDISCOVERY_WORDS[behavior.mapping],
         "filtering": _NATDISCOVERY_WORDS[behavior.filtering],
     }
@@ -116,9 +118,11 @@ def hear_natdiscovery(question: str, printed: str) -> Words:
         known = (_NATDISCOVERY_HAIRPIN, _NATDISCOVERY_TIMEOUT)
         return {question: next((word for word in known if word in printed), NO_WORD)}
     verdict = _NATDISCOVERY_VERDICTS[question].search(printed)
-    if verdict is not None:
+    if verdict is None:
+        return {question: _NATDISCOVERY_TIMEOUT if _NATDISCOVERY_TIMEOUT in printed else NO_WORD}
+    if question != "mapping":
         return {question: verdict[1]}
-    return {question: _NATDISCOVERY_TIMEOUT if _NATDISCOVERY_TIMEOUT in printed else NO_WORD}
+    return {"translation": _NATDISCOVERY_NAT["No NAT!" not in printed], question: verdict[1]}
 
 
 def limits_of_natdiscovery(subject: Subject) -> Words:

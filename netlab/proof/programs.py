@@ -49,7 +49,8 @@ class Programs:
         try:
             out, err = started.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
-            _end(started)
+            _kill(started)
+            started.communicate()
             raise ProcessFailed(label, expected=f"to end within {timeout:g} s", got="it still runs") from None
         finally:
             with self._lock:
@@ -61,7 +62,7 @@ class Programs:
         with self._lock:
             self._is_over = True
             for running in self._running:
-                _end(running)
+                _kill(running)
 
 
 def side_by_side(items: Sequence[ItemT], action: Callable[[ItemT, Programs], ResultT]) -> list[ResultT]:
@@ -82,8 +83,6 @@ def side_by_side(items: Sequence[ItemT], action: Callable[[ItemT, Programs], Res
     return [future.result() for future in pending]
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _kill(process: subprocess.Popen[str]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(1.0)
