@@ -17,7 +17,8 @@ How it works. A NAT is five tables, and every entry of each dies after ``mapping
 - *flows*, by what the inside and by what the outside calls them. This is connection tracking. It is why an
   answer leaves by the mapping that the question came in by, whatever the mapping behaviour would have
   chosen, and why a packet that a careless router took for itself spoils a later flow: the router then owns
-  that external endpoint towards that remote, and whoever inside wants it gets another.
+  that external endpoint towards that remote, and whoever inside wants it gets another. The mapping has then
+  moved: later flows of that inside endpoint go by the new port too, as on a Linux router they do.
 
 One thing follows that surprises. Two flows of an inside endpoint with one remote, by two external endpoints,
 could not be told apart from inside; so the later one's remote is shown with another port, and what is sent
@@ -189,6 +190,7 @@ class NatModel:
             if external is None:
                 return None
             flow = _Flow(inside=inside, seen=remote, external=external, remote=remote)
+            self._mappings.set(self._mapping_key(inside, remote), external, now)  # it may have moved
         self._keep(flow, now)
         return flow
 
@@ -265,9 +267,11 @@ class NatModel:
         known = self._mappings.get(self._mapping_key(inside, remote))
         if known is not None and (known, remote) not in self._flows_from_outside:
             return known
+        # An endpoint-independent mapping that has moved leaves an older port behind, which is its own still.
+        holders = (None, inside) if self.behavior.mapping is MappingBehavior.ENDPOINT_INDEPENDENT else (None,)
         for port in self._proposed_ports(inside.port):
             external = Endpoint(self.address, port)
-            if external not in self._owners and (external, remote) not in self._flows_from_outside:
+            if (external, remote) not in self._flows_from_outside and self._owners.get(external) in holders:
                 return external
         return None
 

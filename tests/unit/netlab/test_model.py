@@ -223,15 +223,25 @@ def test_one_permission_dies_while_its_mapping_lives() -> None:
 # --- a router that takes what is not for it ----------------------------------------------------------------
 
 
-def test_an_early_packet_moves_the_mapping_towards_its_sender_only() -> None:
+def test_an_early_packet_moves_the_mapping_for_its_sender_and_for_whoever_comes_later() -> None:
     home = of("naive")
     published = home.sent(ELSA, SERVER)
     assert home.arrive(PEER, published) is None
     moved = home.sent(ELSA, PEER)
     assert moved.port != published.port
-    assert home.ports([SERVER, SERVER_OTHER_PORT]) == [published.port] * 2
+    assert home.sent(ELSA, SERVER) == published, "a flow that is there stays where it is"
+    assert home.sent(ELSA, SERVER_OTHER_PORT) == moved
     assert home.arrive(PEER, published) is None, "the router has this flow"
     assert home.arrive(PEER, moved) == ELSA
+
+
+def test_a_mapping_that_has_moved_moves_back_where_only_the_old_port_will_do() -> None:
+    home = of("naive")
+    published = home.sent(ELSA, SERVER)
+    home.arrive(PEER, published)
+    moved = home.sent(ELSA, PEER)
+    home.arrive(SERVER_OTHER_PORT, moved)
+    assert home.ports([SERVER_OTHER_PORT, PEER._replace(port=1)]) == [published.port] * 2
 
 
 def test_an_early_packet_does_nothing_where_it_is_dropped() -> None:
