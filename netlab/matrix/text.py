@@ -39,8 +39,10 @@ def cell_text(cell: Cell) -> str:
     if not direct or cell.verdict in (Verdict.DISPROVED, Verdict.BROKEN):
         mark = RELAYED if _is_relayed(cell) else MARKS[cell.verdict]
         return f"{mark}{share}"
+    if cell.verdict is Verdict.WORSE:
+        return f"{MARKS[cell.verdict]}{share}"  # how fast the other runs were is not the news
     time = seconds_text(cell.times.median) if cell.times else DIRECT
-    mark = MARKS[cell.verdict] + " " if cell.verdict in (Verdict.BETTER, Verdict.WORSE) else ""
+    mark = f"{MARKS[cell.verdict]} " if cell.verdict is Verdict.BETTER else ""
     return f"{mark}{time}{share}"
 
 
