@@ -181,6 +181,11 @@ class Contract:
             raise ProgramUnavailable(
                 f"{self.name} cannot run in Docker nodes, which do not hold it: try --backend namespaces"
             )
+        commands = (*self.servers, self.callee, self.caller)
+        if backend == "docker" and any("{folder}" in text for one in commands for text in one.argv):
+            raise ProgramUnavailable(
+                f"{self.file}: {{folder}} is not in Docker nodes: try --backend namespaces"
+            )
         if backend != "docker":  # what a container holds, only the container knows
             self._require_programs()
 

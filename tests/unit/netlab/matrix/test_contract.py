@@ -182,5 +182,11 @@ def test_a_program_that_is_not_installed_is_one_line_except_in_containers(tmp_pa
         find_contract(name).require("namespaces")
 
 
+def test_the_folder_of_a_contract_is_not_in_containers(tmp_path: Path) -> None:
+    contract = load_contract(written(tmp_path, LEAST.replace('["true"]', '["{folder}/x.sh"]', 1)))
+    with pytest.raises(ProgramUnavailable, match=r"punch.toml: \{folder\} is not in Docker nodes"):
+        contract.require("docker")
+
+
 def test_placeholders_are_replaced_and_other_braces_left_alone() -> None:
     assert filled_in('{"a":{id}} [0-9]{3}', {"id": "elsa"}) == '{"a":elsa} [0-9]{3}'
