@@ -88,27 +88,32 @@ def _is_free() -> str:
 def _port_chains(behavior: NatBehavior, facts: RouterFacts, *, seed: int) -> list[str]:
     """The chain that tries one port, and those that try as many as it takes to be sure."""
     listed = port_list(behavior, seed=seed)
-    if listed is None:
-        ports = port_range(behavior, seed=seed)
-        propose = [f"{protocol} sport set numgen random mod {_ALL_NUMBERS}" for protocol in PROTOCOLS]
-        in_range = [f"th sport {ports.start}-{ports.stop - 1}"]
-        tries = ceil(16 * 65536 / len(ports))  # a free range is missed once in ten million times
-        pool = []
-    else:
-        elements = ", ".join(f"{number} : {port}" for number, port in enumerate(listed))
-        pool = [f"  map pool {{ type mark : inet_service; elements = {{ {elements} }} }}"]
-        propose = [
-            rule
-            for protocol in PROTOCOLS
-            for rule in (
-                f"meta l4proto {protocol} meta mark set numgen inc mod {len(listed)}",
-                f"{protocol} sport set meta mark map @pool",
-            )
-        ]
-        in_range = []
-        tries = len(listed)
-    pick = _chain("pick", [*propose, _take(facts, behavior, *in_range, _is_free())])
-    return [*pool, pick, *_tries(tries)]
+    if listed is not None:
+        pick = [*_proposing_in_turn(len(listed)), _take(facts, behavior, _is_free())]
+        return [_pool(listed), _chain("pick", pick), *_tries(len(listed))]
+    ports = port_range(behavior, seed=seed)
+    is_in_range = f"th sport {ports.start}-{ports.stop - 1}"
+    propose = [f"{protocol} sport set numgen random mod {_ALL_NUMBERS}" for protocol in PROTOCOLS]
+    pick = [*propose, _take(facts, behavior, is_in_range, _is_free())]
+    tries = ceil(16 * 65536 / len(ports))  # all of them miss the range once in ten million times
+    return [_chain("pick", pick), *_tries(tries)]
+
+
+def _pool(ports: tuple[int, ...]) -> str:
+    elements = ", ".join(f"{number} : {port}" for number, port in enumerate(ports))
+    return f"  map pool {{ type mark : inet_service; elements = {{ {elements} }} }}"
+
+
+def _proposing_in_turn(count: int) -> list[str]:
+    """Each protocol counts on its own: TCP in between leaves no gap in the ports of UDP."""
+    return [
+        rule
+        for protocol in PROTOCOLS
+        for rule in (
+            f"meta l4proto {protocol} meta mark set numgen inc mod {count}",
+            f"{protocol} sport set meta mark map @pool",
+        )
+    ]
 
 
 def _tries(count: int) -> list[str]:

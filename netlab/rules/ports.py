@@ -11,9 +11,9 @@ ALL_PORTS = range(1024, 65536)
 """What a NAT chooses from by default: all but the well-known ports (RFC 4787 section 4.2.2)."""
 
 MAX_LISTED_PORTS = 4096
-"""Ports that can be listed one by one: in a user namespace nft may send the kernel some 200 KiB at once."""
-
-MIN_STEP = 1
+"""Ports that are listed one by one. In a user namespace, where nft may send the kernel some 200 KiB at once,
+6,000 fit and 8,192 do not; a list of 4,096 costs 13 ms to load, which every lab with such a NAT pays.
+"""
 
 
 def port_list(behavior: NatBehavior, *, seed: int) -> tuple[int, ...] | None:
@@ -32,8 +32,8 @@ def port_list(behavior: NatBehavior, *, seed: int) -> tuple[int, ...] | None:
         UnsupportedBehavior: the step or the pool is out of bounds.
     """
     step, pool = behavior.port_step, behavior.port_pool
-    if not MIN_STEP <= step < len(ALL_PORTS):
-        raise UnsupportedBehavior(f"port step: got {step}, expected {MIN_STEP} to {len(ALL_PORTS) - 1}")
+    if not 1 <= step < len(ALL_PORTS):
+        raise UnsupportedBehavior(f"port step: got {step}, expected 1 to {len(ALL_PORTS) - 1}")
     if pool is not None and not 1 <= pool <= len(ALL_PORTS):
         raise UnsupportedBehavior(f"port pool: got {pool} ports, expected 1 to {len(ALL_PORTS)}")
     if behavior.allocation is PortAllocation.SEQUENTIAL:
