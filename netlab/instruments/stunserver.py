@@ -77,6 +77,8 @@ def parse_request(data: bytes) -> Request | None:
     while position + 4 <= len(data):
         attribute, size = struct.unpack_from("!HH", data, position)
         attributes[attribute] = data[position + 4 : position + 4 + size]
+        if len(attributes[attribute]) != size:
+            return None
         position += 4 + size + -size % 4
     return Request(transaction=data[4:_HEADER_LENGTH], attributes=attributes)
 
@@ -140,6 +142,9 @@ class Server:
         }
         self._selector = selectors.DefaultSelector()
         self._connections: dict[socket.socket, bytes] = {}
+        self._is_over = False
+        self._stopper = socket.socketpair()
+        self._selector.register(self._stopper[0], selectors.EVENT_READ, (self._end, None))
         for local, udp in self._sockets.items():
             self._selector.register(udp, selectors.EVENT_READ, (self._receive_datagram, local))
         for ip in addresses:
@@ -149,14 +154,27 @@ class Server:
                 self._selector.register(listener, selectors.EVENT_READ, (self._accept, (ip, PORTS[0])))
 
     def serve(self) -> None:
-        """Serves for ever."""
-        while True:
+        """Serves until it is stopped, then closes everything."""
+        while not self._is_over:
             for key, _ in self._selector.select():
                 act, local = key.data
                 try:
                     act(key.fileobj, local)
                 except OSError:
                     continue  # an error that an earlier answer met; the next datagram is another matter
+
+        for key in list(self._selector.get_map().values()):
+            key.fileobj.close()  # type: ignore[union-attr]  # all of them are sockets
+        self._selector.close()
+        self._stopper[1].close()
+
+    def stop(self) -> None:
+        """Has it end; from another thread."""
+        self._stopper[1].send(b"!")
+
+    def _end(self, udp: socket.socket, _local: Endpoint) -> None:
+        udp.recv(1)
+        self._is_over = True
 
     def _receive_datagram(self, udp: socket.socket, local: Endpoint) -> None:
         data, source = udp.recvfrom(_MAX_DATAGRAM)

@@ -37,6 +37,12 @@ from .naming import (
 SAMPLES = 16
 """Fresh sockets that show how ports are chosen, beside those of the mapping trials."""
 
+MAX_SAMPLES = 256
+"""Sockets stay open, and a process may have 1,024."""
+
+MAX_PACKETS = 100
+"""From outside to silent sockets in one measurement."""
+
 
 def parse(arguments: list[str]) -> Namespace:
     """The command line."""
@@ -47,7 +53,12 @@ def parse(arguments: list[str]) -> Namespace:
     parser.add_argument("--tcp", type=_numbers, default=[PORTS[0]], help="TCP ports of the server to try")
     parser.add_argument("--idle", type=_seconds, default=[], help="seconds to be silent, several at once")
     parser.add_argument("--refresh", type=_seconds, default=[], help="INTERVAL,COUNT of packets from outside")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.samples > MAX_SAMPLES:
+        parser.error(f"samples: got {options.samples}, expected at most {MAX_SAMPLES}")
+    if len(options.idle) + sum(options.refresh[1:]) > MAX_PACKETS:
+        parser.error(f"idle times and refreshing packets: expected at most {MAX_PACKETS}")
+    return options
 
 
 def measure(options: Namespace, opened: ExitStack) -> dict[str, object]:
