@@ -1,55 +1,167 @@
-"""Every profile is what it says, and a NAT that is not fails the lab."""
+"""Every profile is what it says, and a router that is not fails its proof, whatever it lies about."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
 import netlab.construction
+from natcore.nat import EarlyInbound
+from netlab.backend import namespace_of
 from netlab.errors import MislabelledNat
 from netlab.lab import Lab
 from netlab.namespaces import NamespaceBackend
-from netlab.profiles import PROFILES, NatProfile, profile
+from netlab.profiles import COMBINATIONS, PROFILES, Boundary, NatProfile, profile
 from netlab.proof import Proof
-from netlab.proof.everything import prove_profiles
+from netlab.proof.everything import one_of_each, prove_profiles
+from netlab.proof.subject import subjects_of
 from netlab.rules import RouterFacts, RuleScript, router_rules
 from netlab.scenes import two_nats
+from netlab.tools import run_tool_in
 from tests.lab.traces import traces_of
 
 pytestmark = pytest.mark.lab
 
+EVERYTHING = {**PROFILES, **COMBINATIONS}
+
+PATIENCE = 4.0
+"""Seconds; no lifetime here that is waited for is longer."""
+
 
 @pytest.fixture(scope="module")
 def proofs() -> dict[str, Proof]:
-    return {proof.profile: proof for proof in prove_profiles(tuple(PROFILES.values()), NamespaceBackend())}
+    found = prove_profiles(tuple(EVERYTHING.values()), NamespaceBackend(), patience=PATIENCE, opinions=True)
+    return {proof.profile: proof for proof in found}
 
 
-@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("name", EVERYTHING)
 def test_a_profile_measures_as_it_claims(name: str, proofs: dict[str, Proof]) -> None:
     assert proofs[name].measured == proofs[name].claimed
 
 
-def build_as(actual: NatProfile, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has every NAT of the next lab built with this behaviour, whatever its profile claims."""
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_with_punching_off_nothing_passes_where_anything_stands(name: str, proofs: dict[str, Proof]) -> None:
+    stands = EVERYTHING[name].boundary is not Boundary.NONE
+    assert proofs[name].measured["control: unasked datagram"] == ("stopped" if stands else "arrives")
 
-    def rules(_claimed: NatProfile, facts: RouterFacts, *, seed: int = 1) -> tuple[RuleScript, ...]:
-        return router_rules(actual, facts, seed=seed)
 
-    monkeypatch.setattr(netlab.construction, "router_rules", rules)
+def changed(name: str, **changes: Any) -> NatProfile:
+    """A profile whose behaviour differs in some properties."""
+    entry = profile(name)
+    return replace(entry, behavior=replace(entry.behavior, **changes))
+
+
+def lasting(seconds: float, **changes: Any) -> NatProfile:
+    return changed("port-restricted", mapping_lifetime=seconds, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lie:
+    """A router that is built as one thing and claims to be another, and what must give it away."""
+
+    built: NatProfile
+    claimed: NatProfile
+    differences: set[str]
+
+
+def lie(built: NatProfile | str, claimed: NatProfile | str, *differences: str) -> Lie:
+    entries = [profile(one) if isinstance(one, str) else one for one in (built, claimed)]
+    return Lie(built=entries[0], claimed=entries[1], differences=set(differences))
+
+
+SILENT, REFRESHED = lasting(2.0, inbound_refresh=False), lasting(2.0)
+HAIRPINNING = changed("full-cone", hairpinning=True)
+
+LIES = {
+    "a full cone as restricted": lie("full-cone", "port-restricted", "filtering"),
+    "an address-restricted as port-restricted": lie("address-restricted", "port-restricted", "filtering"),
+    "a port-restricted as address-restricted": lie("port-restricted", "address-restricted", "filtering"),
+    "an address-restricted as a full cone": lie("address-restricted", "full-cone", "filtering"),
+    "a cone as address-dependent": lie("eim-apdf-random", "adm-apdf-random", "mapping"),
+    "an address-dependent as symmetric": lie("adm-apdf-random", "apdm-apdf-random", "mapping"),
+    "a symmetric as address-dependent": lie("apdm-apdf-random", "adm-apdf-random", "mapping"),
+    "a symmetric as a cone": lie("apdm-apdf-random", "eim-apdf-random", "mapping", "early inbound"),
+    "random ports as preserved": lie("non-preserving-cone", "port-restricted", "allocation"),
+    "preserved ports as random": lie("port-restricted", "non-preserving-cone", "allocation"),
+    "sequential ports as random": lie("symmetric-sequential", "symmetric", "allocation", "port pool"),
+    "random ports as sequential": lie("symmetric", "symmetric-sequential", "allocation"),
+    "a step of three as one": lie(
+        changed("symmetric-sequential", port_step=3), "symmetric-sequential", "allocation"
+    ),
+    "a step of one as three": lie(
+        "symmetric-sequential", changed("symmetric-sequential", port_step=3), "allocation"
+    ),
+    "a pool as twice as large": lie("symmetric-small-pool", changed("symmetric", port_pool=512), "port pool"),
+    "a pool as half as large": lie("symmetric-small-pool", changed("symmetric", port_pool=128), "port pool"),
+    "a pool as all ports": lie("symmetric-small-pool", "symmetric", "port pool"),
+    "all ports as a pool": lie("symmetric", "symmetric-small-pool", "port pool"),
+    "hairpinning hidden": lie(HAIRPINNING, "full-cone", "hairpinning"),
+    "hairpinning claimed": lie("full-cone", HAIRPINNING, "hairpinning"),
+    "a naive as dropping": lie("naive", "port-restricted", "early inbound"),
+    "a dropping as naive": lie("port-restricted", "naive", "early inbound"),
+    "moving random ports as staying": lie(
+        changed("non-preserving-cone", early_inbound=EarlyInbound.REMAPS),
+        "non-preserving-cone",
+        "early inbound",
+    ),
+    "a shorter life than waited for": lie(lasting(1.0), lasting(4.0), "mapping lifetime", "inbound refresh"),
+    "a longer life than waited for": lie(lasting(4.0), lasting(2.0), "mapping lifetime"),
+    "a shorter life than counted down": lie(lasting(60.0), "port-restricted", "mapping lifetime"),
+    "a longer life than counted down": lie(lasting(300.0), "port-restricted", "mapping lifetime"),
+    "refreshed from outside": lie(REFRESHED, SILENT, "inbound refresh"),
+    "not refreshed from outside": lie(SILENT, REFRESHED, "inbound refresh"),
+    "blocked UDP as corporate": lie("udp-blocked", "corporate", "tcp ports"),
+    "corporate as blocked UDP": lie("corporate", "udp-blocked", "tcp ports"),
+    "a firewall as a NAT": lie("stateful-firewall", "port-restricted", "translated", "hairpinning"),
+    "a NAT as a firewall": lie("port-restricted", "stateful-firewall", "translated"),
+    "a firewall as nothing": lie("stateful-firewall", "open", "control: unasked datagram", "filtering"),
+    "a carrier's symmetric NAT as a cone": lie(
+        "cgn-symmetric", "cgn-cone", "mapping", "hairpinning", "early inbound"
+    ),
+}
+
+FORWARDING = "forwarding"
+"""The lie that rules of ours cannot tell: the usual how-to forwards every port to one host."""
+
+
+@pytest.fixture(scope="module")
+def exposed() -> Iterator[dict[str, Proof]]:
+    """What was measured of every liar, all in one lab."""
+    names = {f"liar-{number}": title for number, title in enumerate(LIES)}
+    built = [replace(LIES[title].built, name=name) for name, title in names.items()]
+    built.append(replace(profile("full-cone"), name=FORWARDING))
+    with Lab(one_of_each(built), prove=False) as lab:
+        forward = "-i wan0 -p udp -j DNAT --to-destination 192.168.1.10"
+        command = ["iptables", "-t", "nat", "-A", "PREROUTING", *forward.split()]
+        run_tool_in(namespace_of(lab.name, FORWARDING), command)
+        subjects = [
+            replace(
+                subject,
+                profile=LIES[names[subject.node]].claimed if subject.node in names else profile("full-cone"),
+            )
+            for subject in subjects_of(lab.topology)
+        ]
+        found = lab.measure(subjects, patience=PATIENCE)
+        yield {names.get(proof.node, proof.node): proof for proof in found}
+
+
+@pytest.mark.parametrize("title", LIES)
+def test_a_router_that_lies_is_given_away_by_just_that(title: str, exposed: dict[str, Proof]) -> None:
+    assert set(exposed[title].differences) == LIES[title].differences
+
+
+def test_a_forwarded_host_is_not_taken_for_a_full_cone(exposed: dict[str, Proof]) -> None:
+    assert exposed[FORWARDING].differences == ("control: unasked datagram",)
+    assert exposed[FORWARDING].measured["control: unasked datagram"] == "arrives"
 
 
 @pytest.mark.parametrize(
     ("claimed", "actual", "difference"),
     [
         ("port-restricted", "full-cone", "filtering"),
-        ("port-restricted", "address-restricted", "filtering"),
-        ("address-restricted", "port-restricted", "filtering"),
-        ("full-cone", "address-restricted", "filtering"),
-        ("symmetric", "port-restricted", "mapping"),
-        ("port-restricted", "symmetric", "mapping"),
-        ("port-restricted", "naive", "early inbound"),
-        ("naive", "port-restricted", "early inbound"),
         ("udp-blocked", "port-restricted", "udp blocked"),
         ("full-cone", "udp-blocked", "udp blocked"),
     ],
@@ -57,7 +169,10 @@ def build_as(actual: NatProfile, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_mislabelled_nat_fails_the_lab(
     claimed: str, actual: str, difference: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build_as(profile(actual), monkeypatch)
+    def rules(_claimed: NatProfile, facts: RouterFacts, *, seed: int) -> tuple[RuleScript, ...]:
+        return router_rules(profile(actual), facts, seed=seed)
+
+    monkeypatch.setattr(netlab.construction, "router_rules", rules)
     lab = Lab(two_nats(profile(claimed), profile("open")))
     with pytest.raises(MislabelledNat) as caught:
         lab.up()
@@ -66,16 +181,26 @@ def test_a_mislabelled_nat_fails_the_lab(
     assert traces_of(lab.name) == []
 
 
-def test_a_forwarded_host_is_not_taken_for_a_full_cone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The usual how-to forwards every port to one host, also those that never sent anything."""
+def test_both_families_of_a_dual_stack_home_are_proven() -> None:
+    with Lab(two_nats(profile("symmetric"), profile("corporate"), dual_stack=True)) as lab:
+        found = {proof.profile: proof for proof in lab.proofs}
+    assert list(found) == ["symmetric", "symmetric, IPv6", "corporate", "corporate, IPv6"]
+    assert found["symmetric, IPv6"].measured["translated"] == "no"
+    assert found["symmetric, IPv6"].measured["mapping"] == "endpoint-independent"
+    assert found["corporate, IPv6"].measured["udp blocked"] == "yes"
 
-    def rules(profile: NatProfile, facts: RouterFacts, *, seed: int = 1) -> tuple[RuleScript, ...]:
-        *sets, script = router_rules(profile, facts, seed=seed)
-        last_chain = ":NL_POST - [0:0]\n"
-        forward = f"-A NL_PRE -i {facts.wan} -p udp -j DNAT --to-destination {facts.hosts[0]}\n"
-        return (*sets, replace(script, text=script.text.replace(last_chain, last_chain + forward)))
 
-    monkeypatch.setattr(netlab.construction, "router_rules", rules)
-    with pytest.raises(MislabelledNat) as caught, Lab(two_nats(profile("full-cone"), profile("open"))):
-        pass
-    assert caught.value.measured["unopened port reachable"] == "yes"
+def test_two_homes_behind_one_carrier_do_not_disturb_each_others_proof() -> None:
+    """Ports of a sequential NAT come one after the other only for one probe at a time."""
+    (home, carrier), other = two_nats(profile("cgn-cone"), profile("open")).nats, "nat-other"
+    scene = two_nats(profile("cgn-cone"), profile("open"))
+    sequential = replace(
+        carrier, profile=replace(carrier.profile, behavior=profile("eim-adf-sequential").behavior)
+    )
+    neighbour = replace(home, name=other, wan_address=home.wan_address + 1)
+    elsa = next(host for host in scene.hosts if host.name == "elsa")
+    leg = replace(elsa.interfaces[0], nat=other)
+    hosts = (*scene.hosts, replace(elsa, name="otto", interfaces=(leg,)))
+    topology = replace(scene, nats=(home, sequential, neighbour), hosts=hosts)
+    with Lab(topology) as lab:
+        assert [proof.measured["allocation"] for proof in lab.proofs] == ["sequential, step 1"] * 2
