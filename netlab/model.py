@@ -210,7 +210,9 @@ class NatModel:
     def _keep(self, flow: _Flow, now: float) -> None:
         """Makes everything that a flow stands on as young as its last packet."""
         key = self._mapping_key(flow.inside, flow.remote)
-        if self._mappings.get(key) in (None, flow.external):
+        known = self._mappings.get(key)
+        # An answer to a stranger makes the mapping for it, too; one that turns around does not.
+        if known == flow.external or (known is None and flow.remote.address != self.address):
             self._mappings.set(key, flow.external, now)
         self._owners.set(flow.external, flow.inside, now)
         self._permissions.set((flow.external, self._filter_key(flow.remote)), flow.inside, now)

@@ -27,7 +27,7 @@ from netlab.profiles import NatProfile
 
 _CLONE_NEWNET = 0x40000000
 
-GRACE = 1.0
+GRACE = 0.3
 """Seconds to wait for what ought to arrive, if it is not there at once; it is used up by a failure only."""
 
 SHORT_GRACE = 0.005
@@ -220,7 +220,7 @@ class Twins:
 
     def _begin(self) -> None:
         self._story: list[str] = []
-        self._arrivals: list[tuple[Packet, Arrival]] = []
+        self._arrivals: list[tuple[Packet, Arrival, bool]] = []  # with whether the packet has turned around
         self._externals = Correspondence()
         self._shown = Correspondence()
         self._seen: list[Endpoint] = []
@@ -241,10 +241,12 @@ class Twins:
                 external = self._external(target)
                 self._knock(self.remotes[remote], external)
             case Answer(arrival) if self._arrivals:
-                packet, arrived = self._arrivals[arrival % len(self._arrivals)]
-                self._send(packet.destination, packet.source, arrived.source)
+                packet, arrived, has_turned = self._arrivals[arrival % len(self._arrivals)]
+                answer = self._turn if has_turned else self._send
+                answer(packet.destination, packet.source, arrived.source)
             case Turn(inside, target) if self._seen:
-                self._turn(self.insides[inside % len(self.insides)], self._external(target))
+                external = self._external(target)
+                self._turn(self.insides[inside % len(self.insides)], external, self._kernels(external))
             case _:
                 pass  # nothing to answer, nowhere to turn
 
@@ -279,15 +281,15 @@ class Twins:
                 self._disagree(f"the model shows {_text(packet.source)}, the kernel {_text(arrival.source)}")
             if not self._shown.holds(packet.source, arrival.source):
                 self._disagree(f"{_text(arrival.source)} is shown for two flows, or one is shown as two")
-            self._arrivals.append((packet, arrival))
+            self._arrivals.append((packet, arrival, False))
 
-    def _turn(self, inside: Endpoint, external: Endpoint) -> None:
-        packet = self.models[0].hairpin(Packet(inside, external), 0.0)
-        target = self._kernels(external)
-        arrival = self._deliver(inside, target, packet is not None)
-        self._compare(f"{_text(inside)} turns to {_text(target)}", packet, arrival)
+    def _turn(self, inside: Endpoint, models_target: Endpoint, kernels_target: Endpoint) -> None:
+        packet = self.models[0].hairpin(Packet(inside, models_target), 0.0)
+        arrival = self._deliver(inside, kernels_target, packet is not None)
+        self._compare(f"{_text(inside)} turns to {_text(kernels_target)}", packet, arrival)
         if packet is not None and arrival is not None:
             self._same_external(packet.source, arrival.source)
+            self._arrivals.append((packet, arrival, True))
 
     def _same_external(self, models: Endpoint, kernels: Endpoint) -> None:
         """Holds the two endpoints as which a packet left against one another and against what is known."""
