@@ -48,7 +48,7 @@ demo-docker: $(SET_UP) lab-tools docker-tools
 test: $(SET_UP) lab-tools docker-tools stun-clients peer-labs ## every test, with labs in namespaces and in Docker (ARGS=... for pytest)
 	@$(WITH_ENGINE) $(BIN)/python -m pytest $(ARGS)
 
-lab: $(SET_UP) lab-tools docker-tools ## only the tests that run in labs (ARGS=... for pytest)
+lab: $(SET_UP) lab-tools docker-tools peer-labs ## only the tests that run in labs (ARGS=... for pytest)
 	@$(WITH_ENGINE) $(BIN)/python -m pytest tests/lab $(ARGS)
 
 lint: $(SET_UP) ## style, formatting and the direction of imports
