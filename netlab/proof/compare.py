@@ -44,6 +44,14 @@ class Proof:
         """Whether the NAT is what it says."""
         return not self.differences
 
+    def rows(self) -> tuple[tuple[str, str, str, str], ...]:
+        """For a table: property, claimed, measured, and the verdict; then what could not be compared."""
+        compared = (
+            (name, claimed, self.measured[name], "DIFFERS" if name in self.differences else "ok")
+            for name, claimed in self.claimed.items()
+        )
+        return (*compared, *((name, "", remark, "-") for name, remark in self.remarks.items()))
+
     def require(self) -> None:
         """Checks that the proof holds.
 
