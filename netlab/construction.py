@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import zlib
 
 from netlab.backend import namespace_of
 from netlab.distance import NodeDistance, change_link, plan_distance
 from netlab.errors import BadTopology, ToolFailed
 from netlab.instruments.launch import instrument_command
-from netlab.rules import RouterFacts, RuleScript, install_chains, router_rules
+from netlab.rules import RouterFacts, RuleScript, first_rules, forget_scripts, router_rules
 from netlab.tools import apply_settings, for_each, run_tool, run_tool_in
 from netlab.topology import CORE, Nat, Topology
 from netlab.wiring import LAN, WAN, Cable, Wiring, lifetime_settings
@@ -29,7 +30,7 @@ def connect_nodes(lab: str, wiring: Wiring) -> None:
 
 
 def make_routers(lab: str, topology: Topology) -> None:
-    """Gives every router its chains and its profile's rules.
+    """Gives every router, which is bare so far, its profile's rules.
 
     Raises:
         UnsupportedBehavior: there are no rules for one of them.
@@ -37,48 +38,31 @@ def make_routers(lab: str, topology: Topology) -> None:
     """
 
     def make(nat: Nat) -> None:
-        for script in install_chains(has_ipv6=topology.has_ipv6):
-            _apply(lab, nat.name, script)
-        make_router(lab, topology, nat, seed=zlib.crc32(nat.name.encode()))
+        seed = zlib.crc32(nat.name.encode())
+        _apply(lab, nat.name, *first_rules(nat.profile, _facts(topology, nat), seed=seed))
 
     for_each(topology.nats, make)
 
 
-def make_router(lab: str, topology: Topology, nat: Nat, *, seed: int) -> None:
-    """Gives a router its profile's rules, in place of any that it has.
-
-    Args:
-        lab: the name of the lab.
-        topology: what the lab looks like.
-        nat: the router.
-        seed: decides the order of its random ports, where the kernel does not.
+def remake_router(lab: str, topology: Topology, nat: Nat) -> None:
+    """Gives a router its profile's rules in place of those that it has; all its mappings are gone.
 
     Raises:
         UnsupportedBehavior: there are no rules for it.
         ToolFailed: iptables, ipset or nft refused.
     """
-    facts = RouterFacts(
-        wan=WAN,
-        wan_address=nat.wan_address,
-        lan=LAN,
-        lan_network=nat.lan_network,
-        hosts=topology.home_addresses(nat),
-        has_ipv6=topology.has_ipv6,
-    )
-    for script in router_rules(nat.profile, facts, seed=seed):
-        _apply(lab, nat.name, script)
-
-
-def set_lifetime(lab: str, nat: Nat) -> None:
-    """Sets the kernel's timers in a router to its profile's mapping lifetime."""
     apply_settings(namespace_of(lab, nat.name), lifetime_settings(nat))
+    seed = secrets.randbits(32)  # or random ports would come in the order in which they came before
+    _apply(lab, nat.name, *router_rules(nat.profile, _facts(topology, nat), seed=seed))
 
 
-def forget_mappings(lab: str, nat: Nat) -> None:
-    """Flushes all that a NAT knows: its connection tracking and what its ipsets remember."""
-    namespace = namespace_of(lab, nat.name)
-    run_tool_in(namespace, ["conntrack", "-F"])
-    run_tool_in(namespace, ["ipset", "flush"])
+def forget_mappings(lab: str, topology: Topology, nat: Nat) -> None:
+    """Empties all that a router remembers; its rules stay.
+
+    Raises:
+        ToolFailed: iptables, ipset or nft refused.
+    """
+    _apply(lab, nat.name, *forget_scripts(nat.profile, _facts(topology, nat)))
 
 
 def distance_of(lab: str, topology: Topology) -> dict[str, NodeDistance]:
@@ -93,8 +77,7 @@ def apply_distance(lab: str, node: str, needed: NodeDistance) -> None:
     Raises:
         ToolFailed: iptables or tc refused.
     """
-    for script in needed.rules:
-        _apply(lab, node, script)
+    _apply(lab, node, *needed.rules)
     if needed.tc:
         run_tool(["tc", "-n", namespace_of(lab, node), "-batch", "-"], text=needed.tc)
 
@@ -128,5 +111,17 @@ def _has_netem(lab: str) -> bool:
     return True
 
 
-def _apply(lab: str, node: str, script: RuleScript) -> None:
-    run_tool_in(namespace_of(lab, node), script.tool, text=script.text)
+def _facts(topology: Topology, nat: Nat) -> RouterFacts:
+    return RouterFacts(
+        wan=WAN,
+        wan_address=nat.wan_address,
+        lan=LAN,
+        lan_network=nat.lan_network,
+        hosts=topology.home_addresses(nat),
+        has_ipv6=topology.has_ipv6,
+    )
+
+
+def _apply(lab: str, node: str, *scripts: RuleScript) -> None:
+    for script in scripts:
+        run_tool_in(namespace_of(lab, node), script.tool, text=script.text)

@@ -7,7 +7,6 @@ a NAT's rules see only the first packet of a flow; so whatever changes a router 
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -19,8 +18,7 @@ from netlab.construction import (
     distance_of,
     follow_link,
     forget_mappings,
-    make_router,
-    set_lifetime,
+    remake_router,
 )
 from netlab.distance import with_link
 from netlab.errors import BadTopology, NodeNotFound, ProcessFailed
@@ -60,12 +58,11 @@ class Events:
         A NAT that preserves ports maps as before once its hosts send again; until then nobody reaches them.
         """
         router = self._router(nat)
-        make_router(self._lab.name, self._lab.topology, router, seed=_fresh_seed())
-        forget_mappings(self._lab.name, router)
+        remake_router(self._lab.name, self._now, router)
 
     def forget(self, nat: str) -> None:
         """Has a router forget its mappings and nothing else."""
-        forget_mappings(self._lab.name, self._router(nat))
+        forget_mappings(self._lab.name, self._now, self._router(nat))
 
     def swap(self, nat: str, profile: NatProfile) -> None:
         """Puts another profile in a router's place.
@@ -81,9 +78,7 @@ class Events:
             )
         new = replace(old, profile=profile)
         self._change(old, new)
-        set_lifetime(self._lab.name, new)
-        make_router(self._lab.name, self._lab.topology, new, seed=_fresh_seed())
-        forget_mappings(self._lab.name, new)
+        remake_router(self._lab.name, self._now, new)
 
     def change_address(self, nat: str, address: IPv4Address) -> None:
         """Gives a router another address on the side of the internet, as a provider does at night.
@@ -104,8 +99,7 @@ class Events:
         leave = f"address del {old.wan_address}/{length} dev {cable.interface}"
         self._configure(nat, leave, *outer_side(new, self._now))
         for router in self._now.chain(nat)[:2]:  # an outer router's rules name the inner one's address
-            make_router(self._lab.name, self._now, router, seed=_fresh_seed())
-            forget_mappings(self._lab.name, router)
+            remake_router(self._lab.name, self._now, router)
         if new.behind is not None:  # the outer router knows by the address whose link a packet came by
             for node, needed in distance_of(self._lab.name, self._now).items():
                 apply_distance(self._lab.name, node, needed)
@@ -199,7 +193,3 @@ class Events:
 def _is_up(namespace: str, interface: str) -> bool:
     links = json.loads(run_tool(["ip", "-n", namespace, "-json", "link", "show", "dev", interface]))
     return bool(links[0]["operstate"] == "UP")
-
-
-def _fresh_seed() -> int:
-    return secrets.randbits(32)

@@ -225,7 +225,7 @@ class Lab:
             ProcessFailed: a probe or the server that it asks failed.
         """
         proofs = self.measure(subjects_of(self.topology))
-        for_each(self.topology.nats, lambda nat: forget_mappings(self.name, nat))
+        for_each(self.topology.nats, lambda nat: forget_mappings(self.name, self.topology, nat))
         return proofs
 
     def measure(

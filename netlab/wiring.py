@@ -52,8 +52,16 @@ _FIRST_NODE_INDEX = 1000
 _FIRST_PORT_INDEX = 100
 """Interface numbers of the two ends of a cable: eth0 or wan0 is 1000, v1 or p1 is 101."""
 
-_IPV4_ONLY = {"net.ipv6.conf.all.disable_ipv6": "1", "net.ipv6.conf.default.disable_ipv6": "1"}
+_EAGER_ARP = {
+    # The kernel asks for a neighbour again after 1 s; a port that was not up yet would cost a lab that long.
+    "net.ipv4.neigh.default.retrans_time_ms": "50",
+    "net.ipv4.neigh.default.mcast_solicit": "20",
+}
+_EAGER_ND = {name.replace("ipv4", "ipv6"): value for name, value in _EAGER_ARP.items()}
+_IPV4_ONLY = _EAGER_ARP | {"net.ipv6.conf.all.disable_ipv6": "1", "net.ipv6.conf.default.disable_ipv6": "1"}
 _IPV6_AS_CONFIGURED = {
+    **_EAGER_ARP,
+    **_EAGER_ND,
     "net.ipv6.conf.default.accept_dad": "0",
     "net.ipv6.conf.default.accept_ra": "0",
     "net.ipv6.conf.default.addr_gen_mode": "1",  # no address that is not in the topology

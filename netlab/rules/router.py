@@ -80,15 +80,17 @@ def router_rules(profile: NatProfile, facts: RouterFacts, *, seed: int = 1) -> t
 def forget_scripts(profile: NatProfile, facts: RouterFacts) -> tuple[RuleScript, ...]:
     """Empties all that a router with these rules remembers of its mappings; the rules stay.
 
-    For a router that is at rest. Under traffic a packet between two of the scripts can bring a mapping back:
-    there :func:`router_rules` forgets for sure.
+    The filter is closed meanwhile: a packet between two of the scripts would bring its mapping back.
     """
     made = _Made.of(profile, facts, seed=1)
+    hooks = HOOKS["filter"]
     flush_sets = [line.split()[1] for line in made.translation.sets]
     return (
+        RuleScript(tool=IPTABLES, text=table_text("filter", hooks, closed(facts))),
         RuleScript(tool=CONNTRACK_FLUSH, text=""),
         *_script(IPSET, text_of(f"flush {name}" for name in flush_sets)),
         *_script(NFT, nft.forgetting(profile.behavior) if made.table else ""),
+        RuleScript(tool=IPTABLES, text=table_text("filter", hooks, ipv4_filter(profile, facts))),
     )
 
 

@@ -101,10 +101,13 @@ def test_old_sets_are_destroyed_when_no_rule_names_them_any_more() -> None:
         ("stateful-firewall", []),
     ],
 )
-def test_forgetting_empties_every_memory_and_changes_no_rule(name: str, memories: list[str]) -> None:
-    conntrack, *others = forget_scripts(profile(name), FACTS)
+def test_forgetting_empties_every_memory_while_nothing_passes(name: str, memories: list[str]) -> None:
+    closing, conntrack, *others, opening = forget_scripts(profile(name), FACTS)
     assert conntrack.tool == ("conntrack", "-F")
     assert [line for script in others for line in script.text.splitlines()] == memories
+    assert "ACCEPT" not in closing.text
+    assert "-A NL_FWD" in opening.text
+    assert opening.text in router_rules(profile(name), FACTS)[-1].text
 
 
 @pytest.mark.parametrize("name", ROUTERS)
