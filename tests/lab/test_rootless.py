@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from netlab.rootless.holder import is_inside
+from tests.lab.requirements import stop_for_want_of
 from tests.lab.traces import traces_of, wait_until
 
 pytestmark = pytest.mark.lab
@@ -105,6 +107,10 @@ class User:
 
 @pytest.fixture
 def user() -> Iterator[User]:
+    if is_inside():
+        stop_for_want_of(
+            "only the machine's root can become a user without rights; this is a user's own world"
+        )
     user = User(60000 + os.getpid() % 5000)  # of no account, and another one in each run of the tests
     assert user.processes() == {}
     yield user
