@@ -22,7 +22,6 @@ import selectors
 import socket
 import struct
 import sys
-from dataclasses import dataclass
 
 PORTS = (3478, 3479)
 """Primary and alternate port."""
@@ -47,17 +46,17 @@ _MAX_DATAGRAM = 1500
 Endpoint = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A Binding request.
+    """A Binding request; no dataclass, whose import takes as long as all else at the server's start.
 
     Attributes:
         transaction: the 16 bytes after the length: magic cookie and transaction id, or a classic id.
         attributes: what it carries, by attribute type.
     """
 
-    transaction: bytes
-    attributes: dict[int, bytes]
+    def __init__(self, *, transaction: bytes, attributes: dict[int, bytes]) -> None:
+        self.transaction = transaction
+        self.attributes = attributes
 
     @property
     def is_classic(self) -> bool:

@@ -28,6 +28,32 @@ class NoAnswer(Exception):
     """The server did not answer a question that no NAT filters."""
 
 
+class Answer:
+    """An answer to a plain question, and those to the doubtful ones before it as far as they came.
+
+    Attributes:
+        mapped: how the server saw us.
+    """
+
+    def __init__(
+        self,
+        udp: socket.socket,
+        doubtful: Sequence[bytes],
+        answers: dict[bytes, Endpoint],
+        *,
+        mapped: Endpoint,
+    ) -> None:
+        self.mapped = mapped
+        self._udp = udp
+        self._doubtful = doubtful
+        self._answers = answers
+
+    def came(self) -> set[int]:
+        """Which of the doubtful questions were answered, by their place; certain once GRACE has passed."""
+        self._answers.update(drain(self._udp))
+        return {n for n, question in enumerate(self._doubtful) if transaction_of(question) in self._answers}
+
+
 class Scene:
     """Where the probe stands: the server's four endpoints, and every socket that it has ever opened.
 
@@ -63,10 +89,16 @@ class Scene:
             udp.connect(self.server)
             return str(udp.getsockname()[0])
 
-    def ask(self, udp: socket.socket, server: Endpoint, *doubtful: bytes) -> tuple[Endpoint, set[int]]:
-        """Asks ``doubtful`` questions and then a plain one, and waits for the plain one's answer.
+    def mapped(self, udp: socket.socket, server: Endpoint) -> Endpoint:
+        """How the server sees a socket.
 
-        Returns the mapped address that the plain answer says, and which of the doubtful ones were answered.
+        Raises:
+            NoAnswer: it was never answered.
+        """
+        return self.ask(udp, server).mapped
+
+    def ask(self, udp: socket.socket, server: Endpoint, *doubtful: bytes) -> Answer:
+        """Asks ``doubtful`` questions and then a plain one, and waits for the plain one's answer.
 
         Raises:
             NoAnswer: the plain question was never answered.
@@ -82,11 +114,8 @@ class Scene:
                 if select.select([udp], [], [], left)[0]:
                     answers.update(drain(udp))
             if wanted in answers:
-                if doubtful:
-                    answers.update(drain(udp, GRACE))
                 self.ports_seen.append(answers[wanted][1])
-                came = {n for n, question in enumerate(questions[:-1]) if transaction_of(question) in answers}
-                return answers[wanted], came
+                return Answer(udp, questions[:-1], answers, mapped=answers[wanted])
         raise NoAnswer(f"no answer from {server[0]}:{server[1]} to {MAX_SENDS} requests")
 
     def have_sent(self, server: Endpoint, ports: Iterable[int]) -> None:
@@ -104,10 +133,10 @@ class Scene:
         self.ask(self._control, server)
 
 
-def drain(udp: socket.socket, timeout: float = 0.0) -> list[tuple[bytes, Endpoint]]:
-    """The responses that are waiting, or that come within ``timeout`` seconds of silence."""
+def drain(udp: socket.socket) -> list[tuple[bytes, Endpoint]]:
+    """The responses that are waiting."""
     found = []
-    while select.select([udp], [], [], timeout)[0]:
+    while select.select([udp], [], [], 0)[0]:
         try:
             response = read_response(udp.recv(_MAX_DATAGRAM))
         except OSError:  # an ICMP error on its way back

@@ -1,16 +1,19 @@
-"""The questions that take no time: mapping, allocation, filter, hairpinning, early inbound, the control."""
+"""The questions that take no time: mapping, allocation, filter, hairpinning, early inbound, the control.
+
+Some return a verdict and not yet an answer: they have asked, and what was not filtered is here once GRACE has
+passed. So all of them can wait for that together.
+"""
 
 from __future__ import annotations
 
 import os
 import select
 import socket
-import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
 
-from .asking import GRACE, Scene, arrives
-from .naming import ADDRESS_AND_PORT_DEPENDENT, ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT, Trial
+from .asking import Scene, drain
+from .naming import Trial, name_filtering
 from .wire import CHANGE_ADDRESS_AND_PORT, CHANGE_PORT, Endpoint
 
 MAPPING_TRIALS = 4
@@ -28,7 +31,7 @@ def mapping_trials(scene: Scene) -> list[Trial]:
     trials = []
     for _ in range(MAPPING_TRIALS):
         udp = scene.open_socket()
-        trials.append((own_port(udp), [scene.ask(udp, endpoint)[0] for endpoint in scene.endpoints]))
+        trials.append((own_port(udp), [scene.mapped(udp, endpoint) for endpoint in scene.endpoints]))
     return trials
 
 
@@ -37,18 +40,16 @@ def allocation_samples(scene: Scene, count: int) -> list[Trial]:
     samples = []
     for _ in range(count):
         udp = scene.open_socket()
-        samples.append((own_port(udp), [scene.ask(udp, scene.server)[0]]))
+        samples.append((own_port(udp), [scene.mapped(udp, scene.server)]))
     return samples
 
 
-def filtering(scene: Scene) -> str:
+def filtering(scene: Scene) -> Callable[[], str]:
     """The filtering behaviour towards an endpoint and an address that were never sent to."""
     udp = scene.open_socket()
     scene.ask(udp, scene.server)
-    _, answered = scene.ask(udp, scene.server, CHANGE_ADDRESS_AND_PORT, CHANGE_PORT)
-    if 0 in answered:
-        return ENDPOINT_INDEPENDENT
-    return ADDRESS_DEPENDENT if 1 in answered else ADDRESS_AND_PORT_DEPENDENT
+    answer = scene.ask(udp, scene.server, CHANGE_ADDRESS_AND_PORT, CHANGE_PORT)
+    return lambda: name_filtering(answer.came())
 
 
 def early_inbound(scene: Scene, sender: Endpoint) -> tuple[int, int]:
@@ -58,12 +59,12 @@ def early_inbound(scene: Scene, sender: Endpoint) -> tuple[int, int]:
     mapping must be the same.
     """
     udp = scene.open_socket()
-    before = scene.ask(udp, scene.server)[0][1]
+    before = scene.mapped(udp, scene.server)[1]
     scene.have_sent(sender, [before])
-    return before, scene.ask(udp, sender)[0][1]
+    return before, scene.mapped(udp, sender)[1]
 
 
-def unasked_arrives(scene: Scene) -> bool:
+def unasked_arrives(scene: Scene) -> Callable[[], bool]:
     """The control, with punching off: whether a datagram reaches a socket that has never sent anything.
 
     It is sent to that socket's own port, and to those that a NAT might give it next.
@@ -72,26 +73,24 @@ def unasked_arrives(scene: Scene) -> bool:
     last = scene.ports_seen[-1]
     guesses = [last + n for n in range(1, GUESSES + 1) if last + n <= _MAX_PORT]
     scene.have_sent(scene.stranger, [*map(own_port, silent), *guesses])
-    return arrives(*silent)
+    return lambda: any(drain(udp) for udp in silent)
 
 
-def hairpins(scene: Scene) -> bool:
+def hairpins(scene: Scene) -> Callable[[], bool]:
     """Whether two of our sockets reach each other through their external endpoints.
 
     Both send, and twice: where a home router stands before the NAT that hairpins, its filter lets in only
     what it has sent to.
     """
     one, other = scene.open_socket(), scene.open_socket()
-    ends = [(udp, scene.ask(udp, scene.server)[0]) for udp in (one, other)]
+    ends = [(udp, scene.mapped(udp, scene.server)) for udp in (one, other)]
     token = os.urandom(16)
     for _ in range(2):
         for (udp, _mine), (_peer, theirs) in (ends, ends[::-1]):
             udp.sendto(token, theirs)
-    # The server's answer took the longer road behind the same first hop, so silence after it is a verdict.
-    probes = [scene.open_socket() for _ in range(2)]
-    for udp in probes:
-        scene.ask(udp, scene.server)
-    return _receives((one, other), token)
+    # The server's answer takes the longer road behind the same first hop: after it, silence is a verdict.
+    scene.ask(scene.open_socket(), scene.server)
+    return lambda: any(_has_received(udp, token) for udp in (one, other))
 
 
 def own_port(udp: socket.socket) -> int:
@@ -100,11 +99,9 @@ def own_port(udp: socket.socket) -> int:
     return port
 
 
-def _receives(sockets: Sequence[socket.socket], token: bytes) -> bool:
-    deadline = time.monotonic() + GRACE
-    while ready := select.select(sockets, [], [], max(0.0, deadline - time.monotonic()))[0]:
-        for udp in ready:
-            with suppress(OSError):  # an ICMP error on its way back
-                if udp.recv(len(token) + 1) == token:
-                    return True
+def _has_received(udp: socket.socket, token: bytes) -> bool:
+    while select.select([udp], [], [], 0)[0]:
+        with suppress(OSError):  # an ICMP error on its way back
+            if udp.recv(len(token) + 1) == token:
+                return True
     return False

@@ -29,7 +29,7 @@ class _Trial:
     def __init__(self, scene: Scene) -> None:
         self.udp = scene.open_socket()
         self.asked_at = time.monotonic()
-        self.port = scene.ask(self.udp, scene.server)[0][1]
+        self.port = scene.mapped(self.udp, scene.server)[1]
         self.answered_at = time.monotonic()
         self.heard = 0
 
@@ -63,7 +63,7 @@ def _finish(scene: Scene, trial: _Trial, idle: float) -> dict[str, object]:
     at_least = time.monotonic() - trial.answered_at
     is_reached = _is_reached(scene, trial)
     at_most = time.monotonic() - trial.asked_at
-    port = scene.ask(trial.udp, scene.server)[0][1]
+    port = scene.mapped(trial.udp, scene.server)[1]
     return {
         "asked": idle,
         "at_least": round(at_least, 3),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from .wire import Endpoint
@@ -27,6 +27,13 @@ def name_mapping(trials: Sequence[Trial]) -> str:
     if all(seen[0] == seen[1] and seen[2] == seen[3] for _, seen in trials):
         return ADDRESS_DEPENDENT
     return ADDRESS_AND_PORT_DEPENDENT
+
+
+def name_filtering(answered: set[int]) -> str:
+    """The filtering behaviour, from which came: 0, from a strange address; 1, from a strange port."""
+    if 0 in answered:
+        return ENDPOINT_INDEPENDENT
+    return ADDRESS_DEPENDENT if 1 in answered else ADDRESS_AND_PORT_DEPENDENT
 
 
 def name_allocation(trials: Sequence[Trial]) -> str:
@@ -59,10 +66,10 @@ def name_early_inbound(trials: Sequence[tuple[int, int]]) -> str:
     return "remaps" if moved.pop() else "drops"
 
 
-def agreed(question: Callable[[], str], trials: int) -> str:
+def agreed(answers: Iterable[str]) -> str:
     """The answer that all trials gave, or ``inconsistent``."""
-    answers = {question() for _ in range(trials)}
-    return answers.pop() if len(answers) == 1 else INCONSISTENT
+    different = set(answers)
+    return different.pop() if len(different) == 1 else INCONSISTENT
 
 
 def describe(port: int, seen: Sequence[Endpoint]) -> str:

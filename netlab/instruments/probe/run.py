@@ -24,7 +24,7 @@ from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack
 
 from . import behavior, lifetime, tcp
-from .asking import PORTS, NoAnswer, Scene
+from .asking import GRACE, PORTS, NoAnswer, Scene
 from .naming import (
     ENDPOINT_INDEPENDENT,
     agreed,
@@ -83,21 +83,25 @@ def _measure_udp(scene: Scene, options: Namespace) -> dict[str, object]:
     trials = behavior.mapping_trials(scene)
     samples = behavior.allocation_samples(scene, options.samples)
     mapping = name_mapping(trials)
-    filtering = agreed(lambda: behavior.filtering(scene), behavior.FILTERING_TRIALS)
-    hairpinning = behavior.hairpins(scene)
+    filtering = [behavior.filtering(scene) for _ in range(behavior.FILTERING_TRIALS)]
+    hairpins = behavior.hairpins(scene)
     early = _early_inbound(scene) if mapping == ENDPOINT_INDEPENDENT else None
     # The flow before the control, whose guesses might otherwise be its port.
     flow = _flow(scene)
-    unasked = behavior.unasked_arrives(scene)
+    unasked_arrives = behavior.unasked_arrives(scene)
+    time.sleep(GRACE)
+    verdicts = {
+        "filtering": agreed(verdict() for verdict in filtering),
+        "hairpinning": hairpins(),
+        "unasked_arrives": unasked_arrives(),
+    }
     silent = lifetime.measure(scene, options.idle, options.refresh)
     return {
-        "unasked_arrives": unasked,
+        **verdicts,
         "translated": trials[0][1][0][0] != scene.local_address(),
         "mapping": mapping,
-        "filtering": filtering,
         "allocation": name_allocation([*trials, *samples]),
         "ports_seen": scene.ports_seen,
-        "hairpinning": hairpinning,
         "early_inbound": early,
         "flow": flow,
         **silent,

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from .asking import GRACE, MAX_SENDS, NoAnswer, Scene, arrives
+from .asking import GRACE, MAX_SENDS, NoAnswer, Scene, arrives, drain
 from .behavior import own_port
 from .wire import read_response, request, response_port
 
@@ -65,9 +65,9 @@ def udp_passes(scene: Scene, tcp: socket.socket) -> bool:
     for _ in range(MAX_SENDS):
         udp.sendto(request(), scene.server)
         _await_turn(tcp)
-        if arrives(udp):
+        if drain(udp):
             return True
-    return False
+    return arrives(udp)
 
 
 def udp_arrives(scene: Scene, tcp: socket.socket) -> bool:

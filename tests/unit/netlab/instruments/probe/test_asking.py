@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from netlab.instruments.probe import asking, behavior
-from netlab.instruments.probe.asking import NoAnswer, Scene
+from netlab.instruments.probe.asking import Answer, NoAnswer, Scene
 from netlab.instruments.probe.wire import Endpoint
 from tests.unit.netlab.instruments.probe.test_wire import response
 
@@ -45,16 +45,16 @@ def answering(count: int) -> Iterator[Endpoint]:
 def test_a_question_whose_follower_is_answered_was_filtered(scene: Scene) -> None:
     udp = scene.open_socket()
     with answering(2) as server:
-        mapped, answered = scene.ask(udp, server, b"")
-    assert mapped[1] == udp.getsockname()[1]
-    assert answered == set()
-    assert scene.ports_seen == [mapped[1]]
+        answer = scene.ask(udp, server, b"")
+    assert answer.mapped[1] == udp.getsockname()[1]
+    assert answer.came() == set()
+    assert scene.ports_seen == [answer.mapped[1]]
 
 
 def test_a_lost_question_is_asked_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "ANSWER_TIMEOUT", 0.02)
     with answering(2) as server:
-        assert scene.ask(scene.open_socket(), server)[0][0] == LOCAL
+        assert scene.mapped(scene.open_socket(), server)[0] == LOCAL
 
 
 def test_silence_is_told_from_a_filter(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,9 +67,9 @@ def test_silence_is_told_from_a_filter(scene: Scene, monkeypatch: pytest.MonkeyP
 def test_no_port_is_given_back_while_its_nat_may_remember_it(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[socket.socket] = []
 
-    def note(_scene: Scene, udp: socket.socket, *_question: object) -> tuple[Endpoint, set[int]]:
+    def note(_scene: Scene, udp: socket.socket, *_question: object) -> Answer:
         asked.append(udp)
-        return (LOCAL, 1), set()
+        return Answer(udp, [], {}, mapped=(LOCAL, 1))
 
     monkeypatch.setattr(Scene, "ask", note)
     with ExitStack() as opened:

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from netlab.instruments.probe.naming import Trial, agreed, name_allocation, name_early_inbound, name_mapping
+from netlab.instruments.probe.naming import (
+    Trial,
+    agreed,
+    name_allocation,
+    name_early_inbound,
+    name_filtering,
+    name_mapping,
+)
 
 EIM = [("n", 40001)] * 4
 ADM = [("n", 1), ("n", 1), ("n", 2), ("n", 2)]
@@ -61,6 +68,20 @@ def test_a_mapping_that_moved_is_called_remapped(trials: list[tuple[int, int]], 
 
 
 def test_trials_that_disagree_are_inconsistent() -> None:
-    answers = iter(("one", "one", "one", "other"))
-    assert agreed(lambda: next(answers), 2) == "one"
-    assert agreed(lambda: next(answers), 2) == "inconsistent"
+    assert agreed(["one", "one"]) == "one"
+    assert agreed(["one", "other"]) == "inconsistent"
+
+
+@pytest.mark.parametrize(
+    ("answered", "expected"),
+    [
+        ({0, 1}, "endpoint-independent"),
+        ({0}, "endpoint-independent"),
+        ({1}, "address-dependent"),
+        (set(), "address-and-port-dependent"),
+    ],
+)
+def test_filtering_is_named_by_the_strangest_sender_that_came_through(
+    answered: set[int], expected: str
+) -> None:
+    assert name_filtering(answered) == expected
