@@ -144,13 +144,14 @@ class NatModel:
         if self.behavior.udp_blocked or not self.behavior.hairpinning:
             return None
         self._expire(now)
-        target = self._hairpin_target(packet)
+        known = self._flows_from_inside.get((packet.source, packet.destination))
+        target = self._owners.get(packet.destination if known is None else known.remote)
         if target is None:
             return None
         there = self._flow_out(packet, now)
         if there is None or self._is_full:
             return None
-        arriving = self._flow_in(target, packet.destination, there.external, now)
+        arriving = self._flow_in(target, there.remote, there.external, now)
         self._keep(arriving, now)  # as if the target had sent: so the answer comes back as the answer
         return Packet(arriving.seen, target)
 
@@ -218,15 +219,6 @@ class NatModel:
         self._permissions.set((flow.external, self._filter_key(flow.remote)), flow.inside, now)
         self._flows_from_inside.set((flow.inside, flow.seen), flow, now)
         self._flows_from_outside.set((flow.external, flow.remote), flow, now)
-
-    def _hairpin_target(self, packet: Packet) -> Endpoint | None:
-        """The partner of a flow that has turned around before, else the owner of the endpoint."""
-        ours = self._flows_from_inside.get((packet.source, packet.destination))
-        if ours is not None:
-            theirs = self._flows_from_outside.get((ours.remote, ours.external))
-            if theirs is not None:
-                return theirs.inside
-        return self._owners.get(packet.destination)
 
     # --- the three behaviours ------------------------------------------------------------------------------
 

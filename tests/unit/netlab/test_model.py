@@ -284,6 +284,17 @@ def test_two_hosts_meet_through_their_external_endpoints_and_see_only_these(name
     assert home.model.hairpin(Packet(ANNA, question.source), 0.0) == Packet(annas, ELSA)
 
 
+def test_an_answer_turns_around_also_where_its_port_is_not_the_owner_s() -> None:
+    home = of("symmetric", hairpinning=True)
+    elsas, annas = home.sent(ELSA, SERVER), home.sent(ANNA, SERVER)
+    first = home.model.hairpin(Packet(ELSA, annas), 0.0)
+    assert first is not None
+    other = home.model.hairpin(Packet(ANNA, elsas), 0.0)
+    assert other is not None
+    assert home.model.hairpin(Packet(ANNA, first.source), 0.0) == Packet(annas, ELSA)
+    assert home.model.hairpin(Packet(ELSA, other.source), 0.0) == Packet(elsas, ANNA)
+
+
 def test_nothing_turns_around_without_hairpinning_or_an_owner() -> None:
     home = of("full-cone")
     annas = home.sent(ANNA, SERVER)
