@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
+from natcore.nat import PortAllocation
 from netlab.backend import namespace_of
 from netlab.errors import ProcessFailed
 from netlab.instruments.launch import instrument_command
@@ -39,14 +41,29 @@ def measure_subjects(
     """
 
     def measure(subject: Subject, programs: Programs) -> Proof:
-        proof = _measure_one(lab, subject, programs, patience=patience)
-        return with_opinion(proof, ask_tools(lab, subject, programs)) if opinions else proof
+        if not opinions:
+            return _measure_one(lab, subject, programs, patience=patience)
+        with ThreadPoolExecutor(max_workers=1) as aside:
+            early = None
+            if _may_talk_while_probed(subject, patience):
+                early = aside.submit(ask_tools, lab, subject, programs)
+            proof = _measure_one(lab, subject, programs, patience=patience)
+            return with_opinion(proof, early.result() if early else ask_tools(lab, subject, programs))
 
     proofs: dict[int, Proof] = {}
     for group in rounds(subjects):
         for subject, proof in zip(group, side_by_side(group, measure), strict=True):
             proofs[id(subject)] = proof
     return tuple(proofs[id(subject)] for subject in subjects)
+
+
+def _may_talk_while_probed(subject: Subject, patience: float) -> bool:
+    """Whether the tools may be asked while the probe keeps silent.
+
+    Elsewhere they wait for its end: where ports are not preserved, each mapping shows in the next one's port.
+    """
+    is_preserving = subject.profile.seen.allocation is PortAllocation.PRESERVING
+    return is_preserving and is_waited_for(subject.profile, patience)
 
 
 def _measure_one(lab: str, subject: Subject, programs: Programs, *, patience: float) -> Proof:

@@ -18,7 +18,7 @@ from netlab.profiles import COMBINATIONS, PROFILES, Boundary, NatProfile, profil
 from netlab.proof import Proof
 from netlab.proof.everything import one_of_each, prove_profiles
 from netlab.proof.subject import subjects_of
-from netlab.rules import RouterFacts, RuleScript, router_rules
+from netlab.rules import RouterFacts, RuleScript, first_rules
 from netlab.scenes import two_nats
 from netlab.tools import run_tool_in
 from tests.lab.traces import traces_of
@@ -161,18 +161,18 @@ def test_a_forwarded_host_is_not_taken_for_a_full_cone(exposed: dict[str, Proof]
 @pytest.mark.parametrize(
     ("claimed", "actual", "difference"),
     [
-        ("port-restricted", "full-cone", "filtering"),
-        ("udp-blocked", "port-restricted", "udp blocked"),
-        ("full-cone", "udp-blocked", "udp blocked"),
+        ("port-restricted", profile("full-cone"), "filtering"),
+        ("udp-blocked", profile("port-restricted"), "udp blocked"),
+        ("full-cone", changed("full-cone", udp_blocked=True), "udp blocked"),
     ],
 )
 def test_a_mislabelled_nat_fails_the_lab(
-    claimed: str, actual: str, difference: str, monkeypatch: pytest.MonkeyPatch
+    claimed: str, actual: NatProfile, difference: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def rules(_claimed: NatProfile, facts: RouterFacts, *, seed: int) -> tuple[RuleScript, ...]:
-        return router_rules(profile(actual), facts, seed=seed)
+        return first_rules(actual, facts, seed=seed)
 
-    monkeypatch.setattr(netlab.construction, "router_rules", rules)
+    monkeypatch.setattr(netlab.construction, "first_rules", rules)
     lab = Lab(two_nats(profile(claimed), profile("open")))
     with pytest.raises(MislabelledNat) as caught:
         lab.up()
