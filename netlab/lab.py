@@ -209,7 +209,9 @@ class Lab:
             ProcessFailed: the interface cannot be recorded.
         """
         self._require_node(node)
-        file = self.artefacts / f"{node}-{interface}.pcap"
+        label = f"{node}-{interface}"
+        earlier = len(list(self.artefacts.glob(f"{label}*.pcap")))
+        file = self.artefacts / (f"{label}~{earlier + 1}.pcap" if earlier else f"{label}.pcap")
         process = self.start_instrument(node, "capture.py", interface, str(file))
         return Capture(process, file)
 
