@@ -16,8 +16,8 @@ ARGS ?=
 BIN := .venv/bin
 SET_UP := .venv/set-up.stamp
 
-# Labs need root. Where sudo asks for a password we stay who we are, and the programs say what they lack.
-AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || ! sudo -n true 2> /dev/null || echo 'sudo -n -E env PATH="$$PATH"')
+# Labs need root: the machine's, or that of a user namespace.
+AS_ROOT := setup/as-root
 
 # Starts a Docker engine where none answers, for as long as the command after it runs.
 WITH_ENGINE := $(AS_ROOT) $(BIN)/python -m netlab.docker.engine

@@ -58,7 +58,7 @@ class UnknownProfile(UsageProblem):
 
     def __str__(self) -> str:
         nearest = get_close_matches(self.name, self.known, n=1, cutoff=0.4)
-        guess = f"did you mean {nearest[0]}?" if nearest else f"expected one of {', '.join(self.known)}"
+        guess = f"did you mean {nearest[0]}?" if nearest else "`netlab profiles` lists them"
         return f"unknown NAT profile {self.name!r}: {guess}"
 
 
@@ -132,10 +132,10 @@ class NodeNotFound(UsageProblem):
 
 
 class NotPermitted(EnvironmentProblem):
-    """Making network namespaces needs root."""
+    """Making network namespaces needs root; the command line becomes it in a namespace of the user's own."""
 
     def __str__(self) -> str:
-        return "netlab needs root to make network namespaces: try sudo"
+        return "netlab needs root to make network namespaces: try sudo, or `netlab rootless -- PROGRAM`"
 
 
 class MissingTool(EnvironmentProblem):

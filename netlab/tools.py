@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from netlab.errors import MissingTool, ToolFailed
+from netlab.errors import MissingTool, NotPermitted, ToolFailed
 from netlab.interrupts import interrupts_deferred
-from netlab.rootless.forbidden import NotInWorld
 
 PACKAGES = {
     "ip": "iproute2",
@@ -54,10 +53,10 @@ def require_root() -> None:
     """Checks that namespaces can be made.
 
     Raises:
-        NotPermitted: we are not root; the text says how to be.
+        NotPermitted: we are not root.
     """
     if os.geteuid() != 0:
-        raise NotInWorld
+        raise NotPermitted
 
 
 def run_tool(argv: Sequence[str], *, text: str | None = None) -> str:

@@ -10,7 +10,7 @@ import click
 from netlab.cli.options import Frequency, IPv4, Profile
 from netlab.lab import Lab
 from netlab.profiles import NatProfile
-from netlab.tools import require_root
+from netlab.rootless.command import become_root
 
 
 @click.group()
@@ -21,7 +21,7 @@ def event(context: click.Context, name: str | None) -> None:
 
     For example: netlab event reboot nat-elsa
     """
-    require_root()
+    become_root()
     context.obj = Lab.running(name)
 
 

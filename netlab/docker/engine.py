@@ -36,6 +36,7 @@ from typing import TextIO
 
 from netlab.docker.client import EngineUnreachable, connect
 from netlab.interrupts import interrupt_on_sigterm, interrupts_deferred
+from netlab.rootless.holder import is_inside
 
 RUN_DIRECTORY = Path("/run/netlab-engine")
 """Socket, pid file, lock and log of an engine that we started."""
@@ -145,6 +146,8 @@ def _check_startable() -> None:
         raise EngineUnavailable("no Docker engine answers to this user, and only root can start one")
     if shutil.which("dockerd") is None:
         raise EngineUnavailable("no Docker engine answers and dockerd is missing: apt-get install docker.io")
+    if is_inside():
+        raise EngineUnavailable("no Docker engine answers, and the root of a user namespace cannot start one")
 
 
 def _start(run_directory: Path, data_root: Path) -> None:

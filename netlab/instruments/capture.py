@@ -14,6 +14,7 @@ import struct
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,7 +94,8 @@ def _transport_header_length(protocol: int, body: bytes) -> int:
 def record(interface: str, path: Path) -> None:
     """Records an interface until SIGTERM."""
     sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
-    sniffer.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_SIZE)
+    with suppress(PermissionError):  # in a user namespace the system's limit holds
+        sniffer.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_SIZE)
     sniffer.bind((interface, _ETH_P_ALL))
     sniffer.setblocking(False)
     wake_up, alarm = socket.socketpair()

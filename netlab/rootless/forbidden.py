@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from netlab.errors import EnvironmentProblem, NotPermitted
+from netlab.errors import EnvironmentProblem
 
 _REFUSED = frozenset({errno.EPERM, errno.EACCES})
 _USED_UP = frozenset({errno.ENOSPC, errno.EUSERS})  # EUSERS until Linux 4.8
@@ -94,13 +94,6 @@ class WorldForbidden(EnvironmentProblem):
             to_blame = f"{self.setting.name} is too low to {action}"
         change = f"sudo sysctl -w {self.setting.name}={self.setting.allowing}"
         return f"no root, and {to_blame}: try sudo, or `{change}`"
-
-
-class NotInWorld(NotPermitted):
-    """A program that makes labs is neither root nor in its user's world: only `netlab` goes there itself."""
-
-    def __str__(self) -> str:
-        return "netlab needs root to make network namespaces: try sudo, or `netlab rootless -- PROGRAM`"
 
 
 class DockerNeedsRoot(EnvironmentProblem):

@@ -29,7 +29,6 @@ from natcore.control.messages import (
     encode,
 )
 from natcore.endpoint import ClientEndpoint, EndpointConfig, RegistrationConfirmed, SessionLimits
-from tests.sim.nats import FULL_CONE
 from tests.sim.pair import SERVER, EndpointPair, local_host, make_sites, seeded
 
 BASE = TransportAddress(IPv4Address("192.168.7.10"), 40000)
@@ -105,7 +104,7 @@ SERVER_MESSAGES: st.SearchStrategy[ServerMessage] = st.one_of(
 @cache
 def recorded_traffic() -> tuple[bytes, ...]:
     """Every datagram of a real conversation."""
-    pair = EndpointPair(make_sites(FULL_CONE, FULL_CONE))
+    pair = EndpointPair(make_sites("full-cone", "full-cone"))
     pair.start()
     pair.connect(early_data=b"hello")
     pair.advance(6.0)
@@ -114,7 +113,7 @@ def recorded_traffic() -> tuple[bytes, ...]:
 
 def connected_pair() -> EndpointPair:
     """The same conversation, with fresh endpoints that have a session open."""
-    pair = EndpointPair(make_sites(FULL_CONE, FULL_CONE))
+    pair = EndpointPair(make_sites("full-cone", "full-cone"))
     pair.start()
     pair.connect(early_data=b"hello")
     return pair

@@ -53,7 +53,11 @@ CASES: list[tuple[BaseException, str, ExitCode]] = [
         "no node 'olaf' in this lab, there are: elsa, anna",
         ExitCode.USAGE,
     ),
-    (NotPermitted(), "netlab needs root to make network namespaces: try sudo", ExitCode.ENVIRONMENT),
+    (
+        NotPermitted(),
+        "netlab needs root to make network namespaces: try sudo, or `netlab rootless -- PROGRAM`",
+        ExitCode.ENVIRONMENT,
+    ),
     (
         MissingTool("ipset", package="ipset"),
         "ipset is not installed: try `apt-get install ipset`",

@@ -295,6 +295,14 @@ def test_an_answer_turns_around_also_where_its_port_is_not_the_owner_s() -> None
     assert home.model.hairpin(Packet(ELSA, other.source), 0.0) == Packet(elsas, ANNA)
 
 
+def test_a_second_way_around_to_one_host_is_closed_where_it_would_look_like_the_first() -> None:
+    home = of("adm-adf-random", hairpinning=True)
+    first, second = home.sent(ANNA, SERVER), home.sent(ANNA, PEER)
+    assert home.model.hairpin(Packet(ELSA, first), 0.0) is not None
+    assert home.model.hairpin(Packet(ELSA, second), 0.0) is None
+    assert home.model.hairpin(Packet(ELSA, first), 0.0) is not None
+
+
 def test_nothing_turns_around_without_hairpinning_or_an_owner() -> None:
     home = of("full-cone")
     annas = home.sent(ANNA, SERVER)

@@ -48,7 +48,7 @@ def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeBackend:
 
 
 def add(backend: FakeBackend, name: str, owner: ProcessId | None) -> LabState:
-    lab = LabState(name=name, backend="namespaces", rtt=0.0, nodes=(), owner=owner)
+    lab = LabState(name=name, backend="namespaces", rtt=0.0, nodes=(), topology={}, owner=owner)
     state.create(lab)
     backend.create_nodes(name, ())
     return lab

@@ -20,7 +20,6 @@ from natcore.channel.session import CLOSE_COPIES, MAX_EARLY_COPIES
 from natcore.errors import MisuseError
 from natcore.ice import Credentials
 from natcore.stun import is_stun
-from tests.sim.nats import PORT_RESTRICTED
 from tests.sim.pair import SessionPair, local_host, make_sites, seeded
 
 BASE = TransportAddress(IPv4Address("192.0.2.1"), 4000)
@@ -53,7 +52,7 @@ def frames_among(session: PeerSession) -> list[tuple[FrameType, TransportAddress
 
 
 def connected() -> SessionPair:
-    pair = SessionPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED))
+    pair = SessionPair(make_sites("port-restricted", "port-restricted"))
     pair.start()
     pair.connect()
     pair.advance(1.0)
@@ -84,7 +83,7 @@ def test_copies_of_early_data_are_bounded() -> None:
 
 
 def test_a_message_that_is_sent_before_the_path_waits_for_it() -> None:
-    pair = SessionPair(make_sites(PORT_RESTRICTED, PORT_RESTRICTED))
+    pair = SessionPair(make_sites("port-restricted", "port-restricted"))
     pair.start()
     number = pair.send(pair.elsa, b"patience")
     pair.advance(1.0)

@@ -39,7 +39,7 @@ def run_main(
         (["up", "--loss", "100%"], "loss: got 1, expected 0 or more and less than 1"),
         (["up", "--profiles", "symetric", "open"], "did you mean symmetric?"),
         (["up", "--profiles", "symmetric"], "requires 2 arguments"),
-        (["prove", "cone"], "did you mean full-cone?"),
+        (["prove", "fullcone"], "did you mean full-cone?"),
         (["prove", "--backend", "vmware"], "'vmware' is not one of"),
         (["bring-up"], "No such command"),
         (["exec", "elsa"], "Missing argument"),
@@ -56,11 +56,17 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(
     assert complaint in err
 
 
-@pytest.mark.parametrize("command", [["up"], ["down"], ["exec", "elsa", "--", "true"], ["clean"]])
-def test_without_root_one_line_says_so(
+@pytest.mark.parametrize(
+    "command",
+    [["up"], ["down"], ["exec", "elsa", "--", "true"], ["clean"], ["event", "reboot", "nat-elsa"], ["prove"]],
+)
+def test_who_can_be_root_nowhere_is_told_so_in_one_line(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    def refuse() -> list[str]:
+        raise NotPermitted
+
+    monkeypatch.setattr("netlab.rootless.command.enter", refuse)
     code, _, err = run_main(command, monkeypatch, capsys)
     assert (code, err) == (ExitCode.ENVIRONMENT, f"netlab: {NotPermitted()}\n")
 
@@ -99,8 +105,9 @@ def test_prove_fails_when_a_claim_does(
 def test_an_error_shows_its_traceback_only_when_debugging(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert "Traceback" in run_main(["--debug", "up"], monkeypatch, capsys)[2]
+    for debug, is_shown in ((["--debug"], True), ([], False)):
+        err = run_main([*debug, "down", "no-such-lab"], monkeypatch, capsys)[2]
+        assert ("Traceback" in err) is is_shown
 
 
 def test_the_module_is_the_program_too() -> None:
