@@ -151,6 +151,9 @@ class NatModel:
         there = self._flow_out(packet, now)
         if there is None or self._is_full:
             return None
+        is_new = (there.remote, there.external) not in self._flows_from_outside
+        if is_new and (target, there.external) in self._flows_from_inside:
+            return None  # the target could not tell two flows apart, and the mapping leaves no other source
         arriving = self._flow_in(target, there.remote, there.external, now)
         self._keep(arriving, now)  # as if the target had sent: so the answer comes back as the answer
         return Packet(arriving.seen, target)

@@ -86,6 +86,8 @@ STORIES: tuple[list[Step], ...] = (
     [Send(0, 0), Send(2, 0), Send(2, 2), Send(0, 2), Knock(0, 0), Knock(0, 1), Knock(2, 1), Knock(2, 0)],
     # Two hosts meet by their external endpoints, and answer there.
     [Send(0, 0), Send(2, 0), Turn(0, 1), Answer(0), Turn(2, 0), Answer(1), Answer(2), Turn(0, 1), Turn(2, 2)],
+    # A host reaches another one by two of its external endpoints, from one of its own.
+    [Send(0, 0), Send(2, 0), Send(2, 2), Turn(0, 1), Turn(0, 2), Answer(0), Turn(0, 0), Turn(0, 3)],
     # Everybody sends to everybody.
     [Send(inside, remote) for inside in range(4) for remote in range(4)],
 )
