@@ -227,7 +227,7 @@ class Lab:
             ProcessFailed: a probe or the server that it asks failed.
         """
         proofs = self.measure(subjects_of(self.topology))
-        for_each(self.topology.nats, lambda nat: forget_mappings(self.name, self.topology, nat))
+        self._forget()
         return proofs
 
     def measure(
@@ -256,10 +256,14 @@ class Lab:
         connect_nodes(self.name, wiring)
         make_routers(self.name, self.topology)
         if self._prove_first:
-            self.proofs = self.prove()
+            self.proofs = self.measure(subjects_of(self.topology))
             for proof in self.proofs:
-                proof.require()
+                proof.require()  # before anything else is asked of a router that is not what it says
+            self._forget()
         self._make_distance()
+
+    def _forget(self) -> None:
+        for_each(self.topology.nats, lambda nat: forget_mappings(self.name, self.topology, nat))
 
     def _make_distance(self) -> None:
         plan = distance_of(self.name, self.topology)

@@ -7,7 +7,6 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NoReturn
@@ -21,13 +20,13 @@ from netlab.cli.exit_codes import ExitCode, exit_code_of
 from netlab.cli.matrix import matrix
 from netlab.cli.options import Duration, Probability, Profile, TopologyFile
 from netlab.cli.profiles import profiles as show_profiles
-from netlab.cli.report import claims_text, dialogue_line, lab_text, proof_table
+from netlab.cli.prove import prove
+from netlab.cli.report import claims_text, dialogue_line, lab_text
 from netlab.demo import Demonstration, demonstrate
 from netlab.errors import LabError, NodeNotFound
 from netlab.interrupts import interrupt_on_sigterm
 from netlab.lab import Lab
-from netlab.profiles import PROFILES, NatProfile, profile
-from netlab.proof.everything import prove_profiles
+from netlab.profiles import NatProfile, profile
 from netlab.rootless.command import LabCommand
 from netlab.rootless.program import become
 from netlab.scenes import two_nats
@@ -186,26 +185,6 @@ def clean_up(force: bool) -> None:
 
 
 @cli.command()
-@click.argument("profiles", metavar="[PROFILE]...", nargs=-1, type=Profile())
-@_backend_option
-@_json_option
-def prove(profiles: Sequence[NatProfile], backend: str, as_json: bool) -> None:
-    """Measure NAT profiles, all by default.
-
-    Each is shown as it was claimed and as it was measured; any difference is a failure.
-    """
-    wanted = tuple(dict.fromkeys(profiles)) or tuple(PROFILES.values())
-    proofs = prove_profiles(wanted, backend_named(backend))
-    holds = all(proof.holds for proof in proofs)
-    if as_json:
-        click.echo(json.dumps({"holds": holds, "proofs": [{**asdict(p), "holds": p.holds} for p in proofs]}))
-    else:
-        click.echo(proof_table(proofs))
-    if not holds:
-        sys.exit(ExitCode.FAILED)
-
-
-@cli.command()
 @_backend_option
 @_json_option
 @click.option("--keep", is_flag=True, help="Leave the lab running afterwards.")
@@ -232,6 +211,7 @@ def demo(backend: str, as_json: bool, keep: bool, artefacts: Path | None) -> Non
 
 
 cli.add_command(event)
+cli.add_command(prove)
 cli.add_command(show_profiles)
 cli.add_command(matrix)
 

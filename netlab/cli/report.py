@@ -8,6 +8,24 @@ from netlab.demo import Demonstration
 from netlab.proof import Proof
 from netlab.state import LabState, NodeState
 
+_COLUMNS = {
+    "control: unasked datagram": "control",
+    "mapping": "mapping",
+    "filtering": "filtering",
+    "allocation": "ports",
+    "hairpinning": "hairpin",
+    "early inbound": "early",
+    "mapping lifetime": "lifetime",
+    "inbound refresh": "refresh",
+    "tcp ports": "TCP",
+}
+"""The properties that have a column in the table of all profiles, with its heading."""
+
+_LEGEND = """\
+control: a datagram to a host that has sent nothing.  EI, AD, APD: endpoint-independent, address-dependent,
+address-and-port-dependent (M mapping, F filtering).  early: what an unsolicited packet does to the mapping.
+*: by the kernel's countdown, the others by waiting.  others: coturn's natdiscovery, and stun-client."""
+
 
 def lab_text(lab: LabState) -> str:
     """A lab and its nodes."""
@@ -16,14 +34,54 @@ def lab_text(lab: LabState) -> str:
     return "\n".join([f"{lab.name} ({lab.backend}{distance}{_holder(lab)})", *columns(rows)])
 
 
-def proof_table(proofs: Sequence[Proof]) -> str:
+def proof_details(proofs: Sequence[Proof]) -> str:
     """Claimed against measured, one line a property."""
     rows = [("profile", "property", "claimed", "measured", "")]
+    rows += [(proof.profile, *row) for proof in proofs for row in proof.rows()]
+    return "\n".join([*columns(rows), "", _verdict(proofs)])
+
+
+def proof_table(proofs: Sequence[Proof]) -> str:
+    """What was measured, one line a profile; where it is not what was claimed, the claim stands before it."""
+    rows = [("profile", *_COLUMNS.values(), "others say", "claims held")]
     for proof in proofs:
-        for name, claimed in proof.claimed.items():
-            verdict = "DIFFERS" if name in proof.differences else "ok"
-            rows.append((proof.profile, name, claimed, proof.measured[name], verdict))
-    return "\n".join(columns(rows))
+        cells = [_cell(proof, name) for name in _COLUMNS]
+        held = f"{len(proof.claimed) - len(proof.differences)} of {len(proof.claimed)}"
+        rows.append((proof.profile, *cells, _others(proof), held if proof.holds else f"{held}: FAILED"))
+    differences = [
+        f"DIFFERS: {proof.profile}, {name}: claimed {proof.claimed[name]}, measured {proof.measured[name]}"
+        for proof in proofs
+        for name in proof.differences
+    ]
+    return "\n".join([*columns(rows), "", _LEGEND, "", *differences, _verdict(proofs)])
+
+
+def _cell(proof: Proof, name: str) -> str:
+    if name not in proof.claimed:
+        return "-"
+    claimed, measured = (_brief(name, table[name]) for table in (proof.claimed, proof.measured))
+    return measured if name not in proof.differences else f"{claimed} -> {measured}"
+
+
+def _brief(name: str, value: str) -> str:
+    """A value in a narrow column."""
+    letters = {"endpoint-independent": "EI", "address-dependent": "AD", "address-and-port-dependent": "APD"}
+    suffix = {"mapping": "M", "filtering": "F"}.get(name, "")
+    return letters[value] + suffix if value in letters else value.replace(", by the kernel's countdown", " *")
+
+
+def _others(proof: Proof) -> str:
+    """Whether the foreign tools agree: their properties end in the tool's name."""
+    theirs = [name for name in proof.claimed if name.endswith(")")]
+    agreeing = [name for name in theirs if name not in proof.differences]
+    return f"{len(agreeing)} of {len(theirs)}" if theirs else "-"
+
+
+def _verdict(proofs: Sequence[Proof]) -> str:
+    failed = [proof.profile for proof in proofs if not proof.holds]
+    if failed:
+        return f"{len(failed)} of {len(proofs)} profiles are not what they claim: {', '.join(failed)}"
+    return f"all {len(proofs)} profiles are what they claim" if len(proofs) > 1 else "it is what it claims"
 
 
 def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -15,8 +15,7 @@ from netlab import state, tools
 from netlab.cli import commands
 from netlab.cli.exit_codes import ExitCode
 from netlab.errors import MissingTool, NotPermitted
-from netlab.profiles import profile
-from netlab.proof import Subject, compare
+from netlab.proof import Proof
 
 
 def run_main(
@@ -94,9 +93,9 @@ def test_prove_fails_when_a_claim_does(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    subject = Subject(node="nat", profile=profile("udp-blocked"), host="elsa")
-    proof = compare(subject, {"udp_blocked": measured})
-    monkeypatch.setattr(commands, "prove_profiles", lambda *_: (proof,))
+    words = {"udp blocked": "yes" if measured else "no"}
+    proof = Proof(node="nat", profile="udp-blocked", claimed={"udp blocked": "yes"}, measured=words)
+    monkeypatch.setattr("netlab.cli.prove.prove_profiles", lambda *_, **__: (proof,))
     assert run_main(["prove", "udp-blocked"], monkeypatch, capsys)[0] == code
     got, out, _ = run_main(["prove", "udp-blocked", "--json"], monkeypatch, capsys)
     assert (got, json.loads(out)["holds"]) == (code, measured)

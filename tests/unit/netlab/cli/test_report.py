@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from netlab.cli.report import claims_text, columns, dialogue_line, lab_text, proof_table
+from netlab.cli.report import claims_text, columns, dialogue_line, lab_text, proof_details, proof_table
 from netlab.demo import Demonstration
 from netlab.evidence import Claim
 from netlab.profiles import profile
-from netlab.proof import Subject, compare
+from netlab.proof import Proof
 from netlab.scenes import two_nats
 from netlab.state import LabState, current_process, nodes_of
 
@@ -33,14 +33,41 @@ def test_a_lab_that_is_held_says_by_whom() -> None:
     assert lab_text(orphan) == "nl-x (docker, left by a killed process)"
 
 
-def test_a_proof_shows_claim_against_measurement() -> None:
-    subject = Subject(node="nat", profile=profile("udp-blocked"), host="elsa")
-    good, bad = compare(subject, {"udp_blocked": True}), compare(subject, {"udp_blocked": False})
-    assert [line.split() for line in proof_table([good, bad]).splitlines()] == [
-        ["profile", "property", "claimed", "measured"],
-        ["udp-blocked", "udp", "blocked", "yes", "yes", "ok"],
-        ["udp-blocked", "udp", "blocked", "yes", "no", "DIFFERS"],
-    ]
+GOOD = Proof(
+    node="nat",
+    profile="symmetric",
+    claimed={"mapping": "address-and-port-dependent", "mapping (stun)": "Dependent Mapping"},
+    measured={"mapping": "address-and-port-dependent", "mapping (stun)": "Dependent Mapping"},
+    remarks={"hairpinning (stun)": "not installed (apt-get install stun-client)"},
+)
+BAD = Proof(
+    node="nat",
+    profile="full-cone",
+    claimed={"mapping": "endpoint-independent", "mapping lifetime": "120 s, by the kernel's countdown"},
+    measured={"mapping": "address-dependent", "mapping lifetime": "120 s, by the kernel's countdown"},
+)
+
+
+def test_a_proof_in_detail_shows_claim_against_measurement() -> None:
+    shown = proof_details([GOOD, BAD]).splitlines()
+    assert [line.split()[-1] for line in shown[1:6]] == ["ok", "ok", "-", "DIFFERS", "ok"]
+    assert shown[3].split(maxsplit=3)[3] == "not installed (apt-get install stun-client)  -"
+    assert shown[-1] == "1 of 2 profiles are not what they claim: full-cone"
+    assert proof_details([GOOD]).endswith("it is what it claims")
+
+
+def test_a_table_of_proofs_is_a_line_a_profile_and_a_line_a_difference() -> None:
+    heading, good, bad, *rest = proof_table([GOOD, BAD]).splitlines()
+    assert heading.split()[:4] == ["profile", "control", "mapping", "filtering"]
+    assert good.split()[:4] == ["symmetric", "-", "APDM", "-"]
+    assert good.endswith("1 of 1      2 of 2")
+    assert "EIM -> ADM" in bad
+    assert "120 s *" in bad
+    assert bad.endswith("1 of 2: FAILED")
+    assert rest[-2] == (
+        "DIFFERS: full-cone, mapping: claimed endpoint-independent, measured address-dependent"
+    )
+    assert proof_table([GOOD, GOOD]).endswith("all 2 profiles are what they claim")
 
 
 def test_a_failed_claim_stands_out_and_so_does_the_verdict() -> None:
