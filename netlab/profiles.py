@@ -108,7 +108,7 @@ _NAMED = (
         name="non-preserving-cone",
         behavior=NatBehavior(filtering=_APDF, allocation=_RANDOM),
         summary="port-restricted, with a random port instead of the host's own",
-        devices="carrier-grade NATs after RFC 6888, routers that hide the port on purpose",
+        devices="routers and firewalls that hide the inside port, some carriers",
     ),
     NatProfile(
         name="address-dependent",
