@@ -41,6 +41,10 @@ CAPABILITIES = ("NET_ADMIN", "NET_RAW")
 """What programs in a node may do beyond Docker's default: set up interfaces and rules, and ping."""
 
 
+_NEW_NAMESPACE = {f"net.ipv6.conf.{name}.disable_ipv6": "0" for name in ("all", "default")}
+"""What a new namespace has by itself. Docker turns IPv6 off in containers without a Docker network."""
+
+
 class EngineRefused(LabError):
     """The Docker engine answered with an error.
 
@@ -120,7 +124,7 @@ def _create_node(client: docker.DockerClient, image: str, lab: str, node: NodeSp
     except ENGINE_ERRORS as error:
         raise EngineRefused(f"start the container {namespace}", str(error)) from error
     run_tool(["ip", "netns", "attach", namespace, str(container.attrs["State"]["Pid"])])
-    apply_settings(namespace, node.sysctls)  # from the host: inside, /proc/sys is read-only
+    apply_settings(namespace, {**_NEW_NAMESPACE, **node.sysctls})  # from the host: inside, /proc/sys is read-only
 
 
 def _containers(client: docker.DockerClient, label: str) -> list[Container]:

@@ -93,7 +93,7 @@ def together(chain: Sequence[Nat]) -> NatProfile:
 
 
 def ipv6_firewall(profile: NatProfile) -> NatProfile:
-    """What a router of this profile does to IPv6: it filters as RFC 6092 says, and never translates."""
+    """What a router of this profile does to IPv6: it filters by endpoint, and never translates."""
     return replace(
         profile,
         name=f"{profile.name}, IPv6",

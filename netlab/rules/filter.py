@@ -31,7 +31,7 @@ def ipv4_filter(profile: NatProfile, facts: RouterFacts) -> list[str]:
 
 
 def ipv6_filter(profile: NatProfile, facts: RouterFacts) -> list[str]:
-    """The rules of NL_FWD for IPv6: a stateful firewall (RFC 6092), whatever the profile does to IPv4.
+    """The rules of NL_FWD for IPv6: a stateful firewall, whatever the profile does to IPv4.
 
     What the profile blocks for IPv4 it blocks here too. A packet from outside keeps a flow alive, also where
     the profile's ``inbound_refresh`` says that it does not for a mapping: there are no mappings.

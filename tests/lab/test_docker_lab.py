@@ -13,8 +13,8 @@ from netlab.docker.backend import LAB_LABEL, DockerBackend
 from netlab.docker.client import connect
 from netlab.lab import Lab
 from netlab.profiles import PROFILES
-from netlab.takedown import clean
 from netlab.scenes import two_nats
+from netlab.takedown import clean
 from tests.lab.traces import namespaces_of, traces_of, wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.docker]
