@@ -72,13 +72,12 @@ class Events:
         """
         old = self._router(nat)
         if (old.profile.boundary is Boundary.FIREWALL) is not (profile.boundary is Boundary.FIREWALL):
-            raise BadTopology(
-                f"{nat!r} cannot become {profile.name!r}: its home has "
-                f"{'private' if old.translates else 'public'} addresses"
-            )
+            addresses = "private" if old.translates else "public"
+            raise BadTopology(f"{nat!r} cannot become {profile.name!r}: its home has {addresses} addresses")
         new = replace(old, profile=profile)
-        self._change(old, new)
-        remake_router(self._lab.name, self._now, new)
+        changed = self._with(old, new)
+        remake_router(self._lab.name, changed, new)
+        self._lab.adopt(changed)
 
     def change_address(self, nat: str, address: IPv4Address) -> None:
         """Gives a router another address on the side of the internet, as a provider does at night.
@@ -88,21 +87,20 @@ class Events:
         """
         old = self._router(nat)
         new = replace(old, wan_address=address)
-        before = self._cable(nat, 0)
-        self._change(old, new)
-        cable = self._cable(nat, 0)
+        changed = self._with(old, new)
+        cable = replace(self._cable(nat, 0), addresses=(address,))
         if new.behind is None:
-            self._configure(
-                CORE, f"route del {old.wan_address} dev {before.port}", *core_side(cable, self._now)
-            )
-        length = 32 if new.behind is None else self._now.nat(new.behind).lan_network.prefixlen
+            leave = f"route del {old.wan_address} dev {cable.port}"
+            self._configure(CORE, leave, *core_side(cable, changed))
+        length = 32 if new.behind is None else changed.nat(new.behind).lan_network.prefixlen
         leave = f"address del {old.wan_address}/{length} dev {cable.interface}"
-        self._configure(nat, leave, *outer_side(new, self._now))
-        for router in self._now.chain(nat)[:2]:  # an outer router's rules name the inner one's address
-            remake_router(self._lab.name, self._now, router)
+        self._configure(nat, leave, *outer_side(new, changed))
+        for router in changed.chain(nat)[:2]:  # an outer router's rules name the inner one's address
+            remake_router(self._lab.name, changed, router)
         if new.behind is not None:  # the outer router knows by the address whose link a packet came by
-            for node, needed in distance_of(self._lab.name, self._now).items():
+            for node, needed in distance_of(self._lab.name, changed).items():
                 apply_distance(self._lab.name, node, needed)
+        self._lab.adopt(changed)
 
     def cut(self, node: str, interface: int = 0) -> None:
         """Pulls the cable of a host's interface, or of a router towards the internet.
@@ -181,9 +179,9 @@ class Events:
                 raise ProcessFailed(f"the cable of {cable.node}", expected=expected, got="none")
             time.sleep(_POLL_INTERVAL)
 
-    def _change(self, old: Nat, new: Nat) -> None:
-        nats = tuple(new if nat is old else nat for nat in self._now.nats)
-        self._lab.adopt(replace(self._now, nats=nats))
+    def _with(self, old: Nat, new: Nat) -> Topology:
+        """The topology with another router in one's place; raises BadTopology where that cannot be."""
+        return replace(self._now, nats=tuple(new if nat is old else nat for nat in self._now.nats))
 
     def _configure(self, node: str, *lines: str) -> None:
         command = ["ip", "-n", namespace_of(self._lab.name, node), "-batch", "-"]

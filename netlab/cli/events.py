@@ -7,8 +7,9 @@ from ipaddress import IPv4Address
 
 import click
 
-from netlab.cli.options import Frequency, IPv4, Profile
+from netlab.cli.options import Duration, Frequency, IPv4, Probability, Profile, Rate
 from netlab.lab import Lab
+from netlab.link import Link
 from netlab.profiles import NatProfile
 from netlab.rootless.command import become_root
 
@@ -80,6 +81,21 @@ def cut(lab: Lab, node: str, interface: int) -> None:
 def restore(lab: Lab, node: str, interface: int) -> None:
     """Plug in a cable that was cut."""
     lab.events.restore(node, interface)
+
+
+@event.command()
+@click.argument("node")
+@_interface
+@click.option("--delay", type=Duration(), default="0", help="One way, like 20ms.")
+@click.option("--jitter", type=Duration(), default="0", help="Up to so much more or less.")
+@click.option("--loss", type=Probability(), default="0", help="Like 5%.")
+@click.option("--rate", type=Rate(), help="Like 20Mbit; no limit without it.")
+@click.pass_obj
+def link(
+    lab: Lab, node: str, interface: int, delay: float, jitter: float, loss: float, rate: float | None
+) -> None:
+    """Give the cable of a host, or of a router towards the internet, another delay, loss and rate."""
+    lab.events.change_link(node, Link(delay=delay, jitter=jitter, loss=loss, rate=rate), interface)
 
 
 @event.command()

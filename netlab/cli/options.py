@@ -10,7 +10,7 @@ import click
 
 from netlab.errors import BadTopology, UnknownProfile
 from netlab.profiles import NatProfile, profile
-from netlab.quantities import BadQuantity, parse_duration, parse_frequency, parse_probability
+from netlab.quantities import BadQuantity, parse_duration, parse_frequency, parse_probability, parse_rate
 from netlab.topology import Topology
 from netlab.topology_file import load_topology
 
@@ -44,6 +44,13 @@ class Probability(_Quantity):
 
     name = "percentage"
     parse = staticmethod(parse_probability)
+
+
+class Rate(_Quantity):
+    """``20Mbit``, as bits a second."""
+
+    name = "rate"
+    parse = staticmethod(parse_rate)
 
 
 class Frequency(_Quantity):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
 
 from netlab.errors import BadTopology, NodeNotFound
 from netlab.lab import Lab
+from netlab.link import Link
 from netlab.profiles import profile
 from netlab.scenes import SERVER_ADDRESSES, two_nats
 from tests.lab.mirror import Client, start_mirror
@@ -143,6 +146,36 @@ def test_the_command_line_makes_things_happen_to_a_lab_of_another_process(lab: L
     assert event("reboot", "elsa") == (2, "netlab: no node 'elsa' in this lab, there are: nat-elsa")
     assert event("address", "nat-elsa", "203.0.113.300")[0] == 2
     assert event("swap", "nat-elsa", "symetric")[1].endswith("did you mean symmetric?")
+
+
+def test_a_link_gets_worse_while_the_lab_runs() -> None:
+    home = Link(delay=0.001)
+    topology = two_nats(profile("port-restricted"), profile("open"))
+    elsa = topology.hosts[1]
+    far = replace(elsa, interfaces=(replace(elsa.interfaces[0], link=home),))
+    with Lab(replace(topology, hosts=(topology.hosts[0], far, topology.hosts[2])), prove=False) as lab:
+        event = [
+            sys.executable,
+            "-m",
+            "netlab",
+            "event",
+            "--lab",
+            lab.name,
+            "link",
+            "elsa",
+            "--delay",
+            "50ms",
+        ]
+        assert subprocess.run(event, capture_output=True, timeout=30, check=False).returncode == 0
+        pinged = lab.run("elsa", ["ping", "-U", "-c", "1", SERVER])
+        took = re.search(r"time=([\d.]+) ms", pinged.stdout)
+        assert took, pinged
+        assert float(took[1]) >= 99.8
+        assert Lab.running(lab.name).topology.hosts[1].interfaces[0].link == Link(delay=0.05)
+        refused = subprocess.run(
+            [*event[:-3], "anna", "--loss", "100%"], capture_output=True, text=True, check=False
+        )
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
 
 
 def test_a_router_behind_a_router_reboots_and_moves_as_well() -> None:
