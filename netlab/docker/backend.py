@@ -124,7 +124,9 @@ def _create_node(client: docker.DockerClient, image: str, lab: str, node: NodeSp
     except ENGINE_ERRORS as error:
         raise EngineRefused(f"start the container {namespace}", str(error)) from error
     run_tool(["ip", "netns", "attach", namespace, str(container.attrs["State"]["Pid"])])
-    apply_settings(namespace, {**_NEW_NAMESPACE, **node.sysctls})  # from the host: inside, /proc/sys is read-only
+    apply_settings(
+        namespace, {**_NEW_NAMESPACE, **node.sysctls}
+    )  # from the host: inside, /proc/sys is read-only
 
 
 def _containers(client: docker.DockerClient, label: str) -> list[Container]:

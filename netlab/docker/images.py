@@ -9,10 +9,14 @@ code. Building needs two things from outside:
 - the wheels of the toolkit's dependencies, downloaded by this Python's pip for the *image's* Python.
 
 The build itself then needs no network, except to install packages on top of a registry's bare base.
+
+Labs that come up side by side need the same image at the same time: one of them builds it, whichever process
+it is in, and the others wait for it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import logging
@@ -24,8 +28,8 @@ import sys
 import tarfile
 import tempfile
 import tomllib
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import docker
@@ -33,6 +37,7 @@ from docker.errors import BuildError, ImageNotFound
 
 from netlab.docker.client import ENGINE_ERRORS, connect
 from netlab.errors import EnvironmentProblem
+from netlab.state import RUN_FOLDER
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +58,15 @@ REGISTRY_TIMEOUT = 20
 
 BUILD_TIMEOUT = 600
 """Seconds that one step of making an image may take; 18 s (mmdebstrap) and 12 s (build) were measured."""
+
+KEPT_IMAGES = 4
+"""Images of the toolkit that are kept; each edit of its sources makes another one, of 5 MB of its own."""
+
+IMAGE_LABEL = "netlab.image"
+"""Label of every image of nodes; the Dockerfile sets it."""
+
+_LOCK_NAME = "image.lock"
+"""In the folder of all labs; the kernel's lock on it is held by whoever builds."""
 
 PROJECT = Path(__file__).resolve().parents[2]
 DOCKERFILE = PROJECT / "netlab" / "docker" / "Dockerfile"
@@ -132,8 +146,30 @@ def ensure_image(client: docker.DockerClient) -> str:
     """
     tag = image_tag(PROJECT)
     if not _has_image(client, tag):
-        _build(client, tag)
+        with _only_builder():
+            if not _has_image(client, tag):  # another lab may have built it while we waited
+                _build(client, tag)
+                _remove_old(client)
     return tag
+
+
+@contextmanager
+def _only_builder() -> Iterator[None]:
+    """Keeps every other lab on this machine from building; the lock goes with the process that held it."""
+    RUN_FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with (RUN_FOLDER / _LOCK_NAME).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _remove_old(client: docker.DockerClient) -> None:
+    """Removes all but the newest images; one that a lab runs on stays, because the engine refuses."""
+    with suppress(*ENGINE_ERRORS):
+        found = client.images.list(filters={"label": f"{IMAGE_LABEL}=1"})
+        found.sort(key=lambda image: str(image.attrs["Created"]), reverse=True)
+        for image in found[KEPT_IMAGES:]:
+            with suppress(*ENGINE_ERRORS):
+                client.images.remove(image.id)
 
 
 def _has_image(client: docker.DockerClient, tag: str) -> bool:

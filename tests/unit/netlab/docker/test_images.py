@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -118,33 +119,86 @@ def test_the_build_context_holds_the_dockerfile_the_wheels_and_the_sources(
     }
 
 
-class Images:
-    """An engine's images: some are there, and no registry is."""
+class Image:
+    """An image of the toolkit as the SDK shows it."""
 
-    def __init__(self, *present: str) -> None:
-        self.present = present
+    def __init__(self, name: str, created: str) -> None:
+        self.id = name
+        self.attrs = {"Created": created}
+
+
+class Images:
+    """An engine's images: some are there, some are about to come, some are in use, and no registry is."""
+
+    def __init__(self, *present: str, coming: Sequence[str] = (), old: Sequence[Image] = ()) -> None:
+        self.present = {*present}
+        self.coming = coming
+        self.old = list(old)
+        self.in_use: set[str] = set()
 
     def get(self, tag: str) -> str:
-        if tag not in self.present:
+        found, self.present = tag in self.present, self.present | {*self.coming}
+        if not found:
             raise ImageNotFound(tag)
         return tag
 
     def pull(self, tag: str) -> str:
         raise DockerException(f"no registry to get {tag} from")
 
+    def build(self, *, tag: str, **_options: object) -> None:
+        self.present.add(tag)
+
+    def list(self, *, filters: dict[str, str]) -> list[Image]:
+        assert filters == {"label": "netlab.image=1"}
+        return self.old
+
+    def remove(self, name: str) -> None:
+        if name in self.in_use:
+            raise DockerException("a container uses it")
+        self.old = [image for image in self.old if image.id != name]
+
 
 class Client:
-    def __init__(self, *present: str) -> None:
-        self.images = Images(*present)
+    def __init__(self, *present: str, coming: Sequence[str] = (), old: Sequence[Image] = ()) -> None:
+        self.images = Images(*present, coming=coming, old=old)
 
     def close(self) -> None:
         pass
+
+
+@pytest.fixture(autouse=True)
+def run_folder(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whoever runs these tests need not be root."""
+    monkeypatch.setattr(images, "RUN_FOLDER", tmp_path_factory.mktemp("run") / "netlab")
 
 
 def test_an_image_that_is_there_is_not_built_again() -> None:
     tag = images.image_tag(images.PROJECT)
 
     assert images.ensure_image(Client(tag)) == tag
+
+
+def test_an_image_that_another_lab_has_built_meanwhile_is_not_built_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tag = images.image_tag(images.PROJECT)
+    monkeypatch.setattr(Images, "build", None)
+
+    assert images.ensure_image(Client(coming=[tag])) == tag
+
+
+def test_a_build_keeps_the_newest_images_and_those_that_a_lab_runs_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(images, "_download_wheels", lambda directory: None)
+    days = [f"2026-11-{day:02}T12:00:00Z" for day in range(1, images.KEPT_IMAGES + 4)]
+    client = Client(images.REGISTRY_BASE, old=[Image(day, day) for day in days])
+    client.images.in_use.add(days[1])
+
+    tag = images.ensure_image(client)
+
+    assert tag in client.images.present
+    assert {image.id for image in client.images.old} == {days[1], *days[-images.KEPT_IMAGES :]}
 
 
 def test_without_registry_and_mmdebstrap_the_error_says_what_to_install(
