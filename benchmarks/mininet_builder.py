@@ -38,6 +38,9 @@ class MininetBuilder:
         self._nat_class.setManualConfig = lambda _nat, _interface: None
         self._net: Any = None
 
+    def prepare(self, order: Order) -> None:
+        """Has nothing to make beforehand."""
+
     def up(self, order: Order) -> None:
         """Builds a lab and pings the server from every home.
 

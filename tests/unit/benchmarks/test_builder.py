@@ -16,6 +16,9 @@ class Fake:
     def __init__(self) -> None:
         self.told: list[str] = []
 
+    def prepare(self, order: Order) -> None:
+        self.told.append("prepare")
+
     def up(self, order: Order) -> None:
         self.told.append(f"up {order['homes']}")
         if order["homes"] == 13:
@@ -45,7 +48,7 @@ def test_each_order_is_carried_out_and_answered_with_when_it_began_and_ended(
 
     assert greeting == {}
     assert up["started_at"] <= up["ended_at"] <= down["started_at"] <= down["ended_at"]
-    assert builder.told[:2] == ["up 2", "down"]
+    assert builder.told[:3] == ["prepare", "up 2", "down"]
 
 
 def test_a_lab_that_cannot_be_built_is_an_answer_and_not_the_end(
@@ -66,4 +69,4 @@ def test_a_lab_that_is_up_when_the_orders_end_is_removed(
 
     answers_to(builder, [{"do": "up", "homes": 2}], monkeypatch, capsys)
 
-    assert builder.told == ["up 2", "down"]
+    assert builder.told == ["prepare", "up 2", "down"]
