@@ -19,11 +19,11 @@ import click
 
 from benchmarks.lab_race import PEER, ROWS, WARM_UPS, Crew, Race, Row, Scene, hold_race
 from benchmarks.lab_summary import misses, race_object, race_text
-from netlab import readiness
 from netlab.backends import BACKEND_NAMES
 from netlab.cli.exit_codes import ExitCode, exit_code_of
 from netlab.errors import LabError, MissingTool
 from netlab.interrupts import interrupt_on_sigterm
+from netlab.testing import readiness
 from netlab.tools import PACKAGES, find_tool, require_root
 
 

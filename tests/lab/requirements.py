@@ -10,8 +10,8 @@ from typing import NoReturn
 
 import pytest
 
-from netlab import readiness
 from netlab.errors import MissingTool
+from netlab.testing import readiness
 from netlab.tools import find_tool
 
 _BACKENDS = {"lab": "namespaces", "docker": "docker"}

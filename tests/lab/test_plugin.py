@@ -1,4 +1,4 @@
-"""The pytest plugin with real labs, in inner runs of pytest; tests/unit/netlab/test_plugin.py has more."""
+"""The pytest plugin with real labs, in inner runs of pytest; the unit tests have more, with labs that pretend."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from netlab import readiness
 from netlab.backend import Backend
 from netlab.errors import MissingTool, NotPermitted
+from netlab.testing import readiness
 
 
 @pytest.fixture(autouse=True)

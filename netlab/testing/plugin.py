@@ -94,7 +94,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if marker is None or FIXTURE not in metafunc.fixturenames:
         return
     from netlab.errors import LabError
-    from netlab.markers import topologies_of
+    from netlab.testing.markers import topologies_of
 
     try:
         topologies = topologies_of(marker.args, marker.kwargs)
@@ -122,7 +122,7 @@ def nat_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     from netlab.backends import backend_named
     from netlab.errors import EnvironmentProblem, LabError
     from netlab.lab import Lab
-    from netlab.readiness import missing_for
+    from netlab.testing.readiness import missing_for
 
     item, config = request.node, request.config
     backend = config.getoption("nat_backend") or config.getini("nat_backend")
@@ -154,7 +154,7 @@ def pytest_runtest_makereport(
     if report.failed:
         item.stash[_HAS_FAILED] = True
         if lab := item.stash.get(_LAB, None):
-            from netlab.post_mortem import tell
+            from netlab.testing.post_mortem import tell
 
             artefacts = f"artefacts of this test: {lab.artefacts}"
             report.sections.append((f"lab {lab.name}", f"{tell(lab)}\n{artefacts}"))
@@ -176,7 +176,7 @@ def _check_marker(item: pytest.Function) -> None:
 
 def _topology_of(item: pytest.Item) -> Topology:
     """What a test asks for: by a parameter of the fixture, else by the closest marker, else the default."""
-    from netlab import markers
+    from netlab.testing import markers
 
     folder = item.path.parent
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
@@ -199,7 +199,7 @@ def _refusal(node: pytest.Item, problem: Exception) -> pytest.Collector.CollectE
 
 
 def _stop_for_want_of(missing: str, config: pytest.Config) -> NoReturn:
-    from netlab.readiness import is_required
+    from netlab.testing.readiness import is_required
 
     if config.getoption("nat_require") or is_required(os.environ):
         pytest.fail(missing, pytrace=False)

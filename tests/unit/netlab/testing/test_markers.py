@@ -5,9 +5,15 @@ from pathlib import Path
 import pytest
 
 from netlab.errors import UnknownProfile, UsageProblem
-from netlab.markers import BadMarker, default_topology, topologies_of, topology_of, topology_of_parameter
 from netlab.profiles import profile
 from netlab.scenes import two_nats
+from netlab.testing.markers import (
+    BadMarker,
+    default_topology,
+    topologies_of,
+    topology_of,
+    topology_of_parameter,
+)
 
 NOWHERE = Path("/nowhere")
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from netlab import backends, lab, plugin, readiness
+from netlab import backends, lab
 from netlab.backend import Backend
 from netlab.errors import MislabelledNat, MissingTool
+from netlab.testing import plugin, readiness
 from netlab.topology import Topology
 
 
@@ -417,8 +418,8 @@ def test_different_tests_have_different_folders_whatever_their_names() -> None:
 
 def test_pytest_without_the_plugin_works_and_with_it_loads_no_lab() -> None:
     program = (
-        "import sys, pytest; import netlab.plugin;"
+        "import sys, pytest; import netlab.testing.plugin;"
         "print(*(name for name in sys.modules if name.startswith(('netlab', 'natcore', 'docker'))))"
     )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert loaded.stdout.split() == ["netlab", "netlab.plugin"]
+    assert loaded.stdout.split() == ["netlab", "netlab.testing", "netlab.testing.plugin"]

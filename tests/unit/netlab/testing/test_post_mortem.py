@@ -6,10 +6,10 @@ from typing import cast
 
 import pytest
 
-from netlab import post_mortem
 from netlab.errors import ToolFailed
 from netlab.lab import Lab
-from netlab.markers import default_topology
+from netlab.testing import post_mortem
+from netlab.testing.markers import default_topology
 from netlab.topology import Topology
 
 
