@@ -42,7 +42,7 @@ from netlab.state import LabState, current_process, lab_name, nodes_of
 from netlab.takedown import take_down
 from netlab.tools import PACKAGES, find_tool, for_each, require_root, run_tool_in
 from netlab.topology import CORE, Topology
-from netlab.topology_file import from_document, to_document
+from netlab.topology.file import from_document, to_document
 from netlab.wiring import wire
 
 _START_TIMEOUT = 10.0
@@ -90,12 +90,13 @@ class Lab:
         self.artefacts = artefacts or self._state.folder
         self._processes: list[NodeProcess] = []
         self._is_ours = False
+        self._is_attached = False
 
     @classmethod
     def running(cls, name: str | None = None) -> Lab:
         """A lab that is up already, made by another process; without a name the only one there is.
 
-        Leaving a ``with`` block of it, or calling :meth:`down`, leaves it up: it is not ours.
+        Leaving its ``with`` block, or calling :meth:`down`, lets go of it and leaves it up: it is not ours.
 
         Raises:
             LabNotFound: there is no such lab, or several where none was named.
@@ -108,10 +109,12 @@ class Lab:
             artefacts=state.folder,
         )
         lab._state = state
+        lab._is_attached = True
         return lab
 
     def __enter__(self) -> Self:
-        self.up()
+        if not self._is_attached:
+            self.up()
         return self
 
     def __exit__(
@@ -140,8 +143,9 @@ class Lab:
 
     def down(self) -> None:
         """Ends every program in the lab and removes it; a second call does nothing."""
-        if not self._is_ours:
-            return  # never came up; a lab of this name, if there is one, is somebody else's
+        if not self._is_ours:  # it never came up: a lab of this name, if there is one, is somebody else's
+            self._let_go()
+            return
         with interrupts_deferred():
             take_down(self._state)
             for process in self._processes:
@@ -153,8 +157,13 @@ class Lab:
         """Lets the lab outlive its ``with`` block and this process; ``netlab down`` removes it."""
         self._remember(lambda state: replace(state, owner=None))
         self._is_ours = False
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Closes our ends of the programs' input; they live on."""
         for process in self._processes:
             process.release()
+        self._processes.clear()
 
     def adopt(self, topology: Topology) -> None:
         """Notes that the lab looks otherwise now; whoever calls this has made it so."""

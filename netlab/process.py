@@ -140,16 +140,18 @@ class NodeProcess:
         return code
 
     def release(self) -> None:
-        """Closes our end of its stdin; it may live on."""
+        """Closes our end of its stdin and has nothing more to do with it; it may live on."""
         if self._popen.stdin is not None and not self._popen.stdin.closed:
             with suppress(BrokenPipeError):  # what was never read dies with its reader
                 self._popen.stdin.close()
+        if self._popen.poll() is None:
+            self._popen.returncode = 0  # or Popen complains, when it is forgotten, of what still runs
 
     def reap(self) -> None:
         """Waits for the end of a process that somebody has killed, so that no zombie stays."""
-        self.release()
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(_STOP_TIMEOUT)
+        self.release()
 
     def _failure(self, expected: str) -> ProcessFailed:
         code = self._popen.poll()

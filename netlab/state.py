@@ -13,7 +13,8 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,13 @@ from netlab.backend import LAB_PREFIX
 from netlab.errors import BadLabName, LabNotFound, NameTaken
 from netlab.process import ProcessId
 from netlab.topology import Host, Nat, Topology
-from netlab.topology_file import Document
+from netlab.topology.file import Document
 
 RUN_FOLDER = Path("/run/netlab")
 
 _LAB_NAME = re.compile(r"[a-z0-9-]{1,32}")
 
-_LOCK_NAME = "lock"
 _LOCK = threading.Lock()
-"""Within this process; between processes it is the kernel's lock on the file of that name."""
 
 _SCRATCH = ".new"
 """The end of the name of a file that is not whole yet: LAB.PID.new."""
@@ -64,7 +63,7 @@ class LabState:
         backend: the name of its backend.
         rtt: seconds of a round trip over its core.
         nodes: all but the core, for whoever reads the state.
-        topology: what the lab looks like now, as :mod:`netlab.topology_file` writes it.
+        topology: what the lab looks like now, as :mod:`netlab.topology.file` writes it.
         started: seconds since the epoch.
         owner: the process that will take it down, or None when it was left running on purpose.
         processes: what the lab started on the host.
@@ -161,14 +160,25 @@ def change(name: str, edit: Callable[[LabState], LabState]) -> LabState:
     Raises:
         LabNotFound: the lab is gone.
     """
-    with _LOCK, (RUN_FOLDER / _LOCK_NAME).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _alone():
         current = _read(name)
         if current is None:
             raise LabNotFound(name, running=[lab.name for lab in known_labs()])
         changed = edit(current)
         _write_scratch(changed).replace(_path(name))
     return changed
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keeps other threads out by a lock of ours, and other processes by the kernel's on the folder."""
+    with _LOCK:
+        folder = os.open(RUN_FOLDER, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
 
 def remove(name: str) -> None:

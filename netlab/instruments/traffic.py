@@ -171,8 +171,10 @@ def run(send: Callable[[bytes], None], packets: Iterator[bytes], pace: Pace) -> 
         for packet in packets:
             now = time.monotonic()
             time.sleep(max(0.0, pace.next_at(now) - now))
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # what is sent is counted
             send(packet)
             sent += 1
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     except ToldToEnd:
         pass
     return sent

@@ -9,10 +9,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
 import pytest
+from netlab.topology.scenes import two_nats
 
+from netlab.backends import backend_named
 from netlab.lab import Lab
 from netlab.profiles import profile
-from netlab.scenes import two_nats
 from netlab.topology import Host, Interface, Nat, Topology
 from tests.lab.mirror import Client, start_mirror
 from tests.lab.traces import wait_until
@@ -133,12 +134,12 @@ def test_a_lab_from_a_file_comes_up_and_is_what_it_says(tmp_path: Path) -> None:
     )
     try:
         assert up.returncode == 0, up.stderr
-        lab = Lab.running("from-file")
-        assert lab.topology.node_names == ("server", "flat", "carrier", "desk", "phone")
-        assert lab.topology.rtt == 0.01
-        start_mirror(lab, "server", SERVER)
-        ports = [Client(lab, node, SERVER).ask() for node in ("desk", "phone")]
-        assert [seen and seen[0] for seen in ports] == ["203.0.113.7"] * 2
+        with Lab.running("from-file") as lab:
+            assert lab.topology.node_names == ("server", "flat", "carrier", "desk", "phone")
+            assert lab.topology.rtt == 0.01
+            start_mirror(lab, "server", SERVER)
+            ports = [Client(lab, node, SERVER).ask() for node in ("desk", "phone")]
+            assert [seen and seen[0] for seen in ports] == ["203.0.113.7"] * 2
     finally:
         subprocess.run([*netlab, "down", "from-file"], timeout=60, check=True, capture_output=True)
 
@@ -168,13 +169,18 @@ def test_an_ipv6_only_host_on_the_core_is_reached() -> None:
         assert not pings(lab, "modern", "2001:db8:e::10", "-W", "0.2")
 
 
-def test_many_labs_stand_side_by_side_and_each_reaches_its_own_server() -> None:
+@pytest.mark.parametrize(
+    ("backend", "count"), [("namespaces", 16), pytest.param("docker", 3, marks=pytest.mark.docker)]
+)
+def test_many_labs_stand_side_by_side_and_each_reaches_its_own_server(backend: str, count: int) -> None:
+    pair = profile("symmetric-sequential"), profile("full-cone")
+
     def reach(number: int) -> tuple[str, int] | None:
-        with Lab(two_nats(profile("symmetric-sequential"), profile("full-cone")), prove=False) as lab:
+        with Lab(two_nats(*pair), backend=backend_named(backend), prove=False) as lab:
             start_mirror(lab, "server", SERVER)
             return Client(lab, "elsa", SERVER, port=6000 + number).ask()
 
     with ThreadPoolExecutor(8) as pool:
-        seen = list(pool.map(reach, range(16)))
+        seen = list(pool.map(reach, range(count)))
     assert len({endpoint for endpoint in seen if endpoint}) == 1, "each lab's NAT begins at the same port"
     assert None not in seen
