@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -13,8 +14,8 @@ from netlab.docker.backend import LAB_LABEL, DockerBackend
 from netlab.docker.client import connect
 from netlab.lab import Lab
 from netlab.profiles import PROFILES
-from netlab.scenes import two_nats
 from netlab.takedown import clean
+from netlab.topology.scenes import two_nats
 from tests.lab.traces import namespaces_of, traces_of, wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.docker]
@@ -60,6 +61,25 @@ def test_programs_in_containers_meet_through_the_nats(lab: Lab) -> None:
     assert lab.run("elsa", ["python3", "-c", ask]).stdout == f"{elsa}\n"
 
 
+def test_two_peers_in_containers_meet_through_a_carriers_nat() -> None:
+    at, port = "198.51.100.10", "443"
+    with Lab(two_nats(PROFILES["cgn-cone"], PROFILES["port-restricted"]), backend=DockerBackend()) as lab:
+        server = lab.start("server", ["rendezvous", "--host", at, "--port", port])
+        server.wait_for_line("listening")
+        options = ("--server", f"{at}:{port}", "--json")
+        anna = lab.start("anna", ["peer", "listen", "--id", "anna", *options])
+        server.wait_for_line("anna Awake")
+        called = lab.run("elsa", ["peer", "connect", "anna", "--id", "elsa", *options, "--message", "hello"])
+        elsa, told = json.loads(called.stdout), json.loads(anna.wait_for_line("^{"))
+        carried = [line for line in lab.conntrack("carrier-elsa") if "203.0.113.33" in line]
+
+    assert (called.returncode, elsa["outcome"]) == (0, "direct")
+    assert (told["outcome"], told["message"]) == ("direct", "hello")
+    assert elsa["path"]["local"].startswith("203.0.113.7:")
+    assert elsa["path"]["remote"] == told["path"]["local"]
+    assert carried, "the carrier's NAT has seen nothing of it"
+
+
 def test_a_lab_leaves_no_container_and_no_namespace() -> None:
     with Lab(two_nats(PROFILES["full-cone"], PROFILES["address-restricted"]), backend=DockerBackend()) as lab:
         assert len(containers_of(lab.name)) == NODE_COUNT
@@ -86,11 +106,12 @@ def test_an_interrupt_while_containers_are_made_leaves_none_behind(namespaces: i
     assert traces_of(name) == []
 
 
-def test_what_a_killed_run_left_is_removed_by_clean() -> None:
+def test_what_a_killed_run_with_nested_routers_left_is_removed_by_clean() -> None:
     script = (
         "import time; from netlab.docker.backend import DockerBackend; from netlab.lab import Lab;"
-        "from netlab.profiles import PROFILES; from netlab.topology import two_nats;"
-        "lab = Lab(two_nats(*[PROFILES['port-restricted']] * 2), backend=DockerBackend(), prove=False);"
+        "from netlab.profiles import PROFILES; from netlab.topology.scenes import two_nats;"
+        "pair = PROFILES['cgn-cone'], PROFILES['cgn-symmetric'];"
+        "lab = Lab(two_nats(*pair), backend=DockerBackend(), prove=False);"
         "lab.up(); lab.start('elsa', ['sleep', 'infinity']); print(lab.name, flush=True); time.sleep(60)"
     )
     killed = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
@@ -98,7 +119,7 @@ def test_what_a_killed_run_left_is_removed_by_clean() -> None:
     name = killed.stdout.readline().strip()
     killed.send_signal(signal.SIGKILL)
     killed.communicate(timeout=10)
-    assert len(containers_of(name)) == NODE_COUNT
+    assert len(containers_of(name)) == NODE_COUNT + 2  # each home's router is behind its carrier's
 
     removed, _ = clean()
 

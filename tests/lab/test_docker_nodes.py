@@ -101,6 +101,12 @@ def test_a_node_has_no_network_but_loopback_until_the_lab_wires_it(lab: str) -> 
     assert [line.split()[0] for line in inside] == ["lo"]
 
 
+def test_a_node_has_ipv6_as_a_new_namespace_has(lab: str) -> None:
+    assert run(lab, "ping", "-c", "1", "-W", "2", "::1").returncode == 0
+    settings = [f"net.ipv6.conf.{name}.disable_ipv6" for name in ("all", "default", "lo")]
+    assert run(lab, "sysctl", "--values", *settings).stdout.split() == ["0"] * 3
+
+
 def test_the_namespace_named_on_the_host_is_the_network_inside(lab: str) -> None:
     namespace = namespace_of(lab, NODE)
     run_tool(["ip", "-n", namespace, "link", "add", "probe0", "type", "veth", "peer", "probe1"])

@@ -11,11 +11,12 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from netlab.backends import backend_named
 from netlab.errors import BadTopology, NodeNotFound
 from netlab.lab import Lab
-from netlab.link import Link
 from netlab.profiles import profile
-from netlab.scenes import SERVER_ADDRESSES, two_nats
+from netlab.topology.link import Link
+from netlab.topology.scenes import SERVER_ADDRESSES, two_nats
 from tests.lab.mirror import Client, start_mirror
 from tests.lab.traces import wait_until
 
@@ -25,13 +26,20 @@ SERVER = str(SERVER_ADDRESSES[0])
 ELSA, MOVED = "203.0.113.7", "203.0.113.99"
 
 
-def lab_of(name: str) -> Lab:
-    return Lab(two_nats(profile(name), profile("open")), prove=False)
+LABS = [
+    *(("namespaces", name) for name in ("port-restricted", "full-cone", "symmetric", "eim-eif-random")),
+    pytest.param(("docker", "eim-adf-sequential"), marks=pytest.mark.docker),
+]
 
 
-@pytest.fixture(scope="module", params=["port-restricted", "full-cone", "symmetric", "eim-eif-random"])
+def lab_of(name: str, backend: str = "namespaces") -> Lab:
+    return Lab(two_nats(profile(name), profile("open")), backend=backend_named(backend), prove=False)
+
+
+@pytest.fixture(scope="module", params=LABS, ids=" ".join)
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    with lab_of(request.param) as running:
+    backend, name = request.param
+    with lab_of(name, backend) as running:
         start_mirror(running, "server", SERVER)
         yield running
 

@@ -9,12 +9,12 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
 import pytest
-from netlab.topology.scenes import two_nats
 
 from netlab.backends import backend_named
 from netlab.lab import Lab
 from netlab.profiles import profile
 from netlab.topology import Host, Interface, Nat, Topology
+from netlab.topology.scenes import two_nats
 from tests.lab.mirror import Client, start_mirror
 from tests.lab.traces import wait_until
 
