@@ -21,9 +21,9 @@ from netlab.errors import ProcessFailed
 from netlab.lab import Lab
 from netlab.process import NodeProcess
 from netlab.profiles import NatProfile
-from netlab.scenes import PEERS, SERVER, two_nats
 from netlab.tools import find_tool
 from netlab.topology import Topology
+from netlab.topology.scenes import PEERS, SERVER, two_nats
 
 OURS = "ours"
 

@@ -17,8 +17,8 @@ from netlab.interrupts import interrupt_on_sigterm
 from netlab.lab import Lab
 from netlab.profiles import profile
 from netlab.rootless.world import enter
-from netlab.scenes import SERVER, SERVER_ADDRESSES, two_nats
 from netlab.topology import Host, Interface, Nat, Topology
+from netlab.topology.scenes import SERVER, SERVER_ADDRESSES, two_nats
 
 PROFILES = tuple(map(profile, ("port-restricted", "symmetric")))
 """The homes take them in turn."""

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from natcore.nat import Outcome
     from netlab.errors import LabError, MislabelledNat
-    from netlab.expectation import expected_between
     from netlab.lab import Lab
-    from netlab.link import Link
     from netlab.profiles import PROFILES, NatProfile, profile
-    from netlab.scenes import two_nats
     from netlab.topology import Host, Interface, Nat, Topology
-    from netlab.topology_file import load_topology
+    from netlab.topology.expectation import expected_between
+    from netlab.topology.file import load_topology
+    from netlab.topology.link import Link
+    from netlab.topology.scenes import two_nats
 
 __all__ = [
     "PROFILES",
@@ -49,10 +49,10 @@ _MODULES = (
     "netlab.errors",
     "netlab.profiles",
     "netlab.topology",
-    "netlab.topology_file",
-    "netlab.scenes",
-    "netlab.link",
-    "netlab.expectation",
+    "netlab.topology.file",
+    "netlab.topology.scenes",
+    "netlab.topology.link",
+    "netlab.topology.expectation",
     "netlab.lab",
 )
 """Where the names above are found, in the order of looking: the lab, which needs all the others, last."""

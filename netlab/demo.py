@@ -18,7 +18,7 @@ from netlab.evidence import Claim, Recording, is_tracked, server_is_out, went_di
 from netlab.lab import Lab
 from netlab.process import NodeProcess
 from netlab.profiles import profile
-from netlab.scenes import PEERS, SERVER, two_nats
+from netlab.topology.scenes import PEERS, SERVER, two_nats
 from netlab.wiring import HOST_INTERFACE, WAN
 
 ELSA, ANNA = PEERS

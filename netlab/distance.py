@@ -33,9 +33,9 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from typing import NamedTuple
 
-from netlab.link import PERFECT, Link
 from netlab.rules.scripts import IP6TABLES, IPTABLES, RuleScript, text_of
 from netlab.topology import CORE, IPAddress, Topology
+from netlab.topology.link import PERFECT, Link
 from netlab.wiring import LAN, WAN, Cable, cables
 
 MAX_WAITING = 65536

@@ -22,11 +22,11 @@ from netlab.construction import (
 )
 from netlab.distance import with_link
 from netlab.errors import BadTopology, NodeNotFound, ProcessFailed
-from netlab.link import Link
 from netlab.process import NodeProcess
 from netlab.profiles import Boundary, NatProfile
 from netlab.tools import run_tool
 from netlab.topology import CORE, Nat, Topology
+from netlab.topology.link import Link
 from netlab.wiring import Cable, cables, core_side, outer_side
 
 if TYPE_CHECKING:

@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from netlab.backend import NodeSpec, namespace_of
-from netlab.link import Link
 from netlab.topology import (
     CORE,
     INSTRUMENT_ADDRESSES,
@@ -36,6 +35,7 @@ from netlab.topology import (
     Nat,
     Topology,
 )
+from netlab.topology.link import Link
 
 WAN = "wan0"
 LAN = "lan0"

@@ -29,10 +29,10 @@ from netlab.lab import Lab
 from netlab.profiles import NatProfile, profile
 from netlab.rootless.command import LabCommand
 from netlab.rootless.program import become
-from netlab.scenes import two_nats
 from netlab.takedown import clean, take_down
 from netlab.tools import require_root
 from netlab.topology import CORE, Topology
+from netlab.topology.scenes import two_nats
 
 _backend_option = click.option(
     "--backend",

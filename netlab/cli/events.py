@@ -9,9 +9,9 @@ import click
 
 from netlab.cli.options import Duration, Frequency, IPv4, Probability, Profile, Rate
 from netlab.lab import Lab
-from netlab.link import Link
 from netlab.profiles import NatProfile
 from netlab.rootless.command import become_root
+from netlab.topology.link import Link
 
 
 @click.group()

@@ -26,7 +26,7 @@ from netlab.matrix.verdict import Verdict
 from netlab.matrix.versions import versions
 from netlab.profiles import PROFILES, NatProfile
 from netlab.rootless.command import LabCommand
-from netlab.scenes import two_nats
+from netlab.topology.scenes import two_nats
 
 MAX_REPEAT = 1000
 """Runs of each; more are more than a person waits for."""

@@ -12,7 +12,7 @@ from netlab.errors import BadTopology, UnknownProfile
 from netlab.profiles import NatProfile, profile
 from netlab.quantities import BadQuantity, parse_duration, parse_frequency, parse_probability, parse_rate
 from netlab.topology import Topology
-from netlab.topology_file import load_topology
+from netlab.topology.file import load_topology
 
 
 class _Quantity(click.ParamType[float]):

@@ -9,7 +9,7 @@ import click
 from netlab.cli.options import Profile
 from netlab.cli.report import columns
 from netlab.profiles import COMBINATIONS, PROFILES, NatProfile
-from netlab.topology_file import profile_document
+from netlab.topology.file import profile_document
 
 
 @click.command()

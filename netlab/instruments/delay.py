@@ -48,7 +48,7 @@ MAX_QUEUE_LENGTH = 65536
 """Packets that may wait at once in each queue; the kernel's default of 1,024 is 51 kpps at 20 ms."""
 
 MAX_DELAY = 60.0
-"""Seconds; as a link's (netlab/link.py)."""
+"""Seconds; as a link's (netlab/topology/link.py)."""
 
 RECEIVE_BUFFER_SIZE = 8 << 20
 """Bytes of packet numbers that may wait for this process."""

@@ -26,7 +26,7 @@ from netlab.matrix.results import Pair, Run
 from netlab.matrix.scene import HOST_INTERFACE, ROUTER_INTERFACE, SERVERS, Side, sides_of
 from netlab.matrix.verdict import FAILURES, Verdict, judge
 from netlab.process import NodeProcess
-from netlab.scenes import SERVER, two_nats
+from netlab.topology.scenes import SERVER, two_nats
 
 READY_TIMEOUT = 15.0
 """Seconds until a server or the callee is ready; a Python program takes 0.5 s, and 3 s on a busy machine."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netlab.scenes import PEERS, SERVER_ADDRESSES
+from netlab.topology.scenes import PEERS, SERVER_ADDRESSES
 
 SERVERS = tuple(map(str, SERVER_ADDRESSES))
-"""The public host's addresses in every lab of :func:`netlab.scenes.two_nats`."""
+"""The public host's addresses in every lab of :func:`netlab.topology.scenes.two_nats`."""
 
 _PUBLIC = ("203.0.113.7", "203.0.113.33")
 """By which the world knows elsa and anna, whatever stands in front of them."""

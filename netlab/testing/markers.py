@@ -12,8 +12,8 @@ from pathlib import Path
 
 from netlab.errors import UsageProblem
 from netlab.profiles import NatProfile, profile
-from netlab.scenes import two_nats
 from netlab.topology import Topology
+from netlab.topology.scenes import two_nats
 
 _NUMBERS = ("rtt", "loss")
 _DISTANCE = (*_NUMBERS, "dual_stack")
@@ -35,8 +35,9 @@ def topology_of(args: Sequence[object], options: Mapping[str, object], folder: P
 
     Args:
         args: two profiles, by name or as values; or nothing beside the option ``topology``.
-        options: ``rtt`` and ``loss`` of the core and ``dual_stack``, as :func:`netlab.scenes.two_nats` takes
-            them; or ``topology``, a Topology or the path of a TOML file.
+        options: ``rtt`` and ``loss`` of the core and ``dual_stack``, as
+            :func:`netlab.topology.scenes.two_nats` takes them; or ``topology``, a Topology or the path of a
+            TOML file.
         folder: where the path of a file starts, that of the test.
 
     Raises:
@@ -91,7 +92,7 @@ def _whole_topology(value: object, folder: Path) -> Topology:
         case Topology():
             return value
         case str() | Path():
-            from netlab.topology_file import load_topology  # most labs have no file
+            from netlab.topology.file import load_topology  # most labs have no file
 
             try:
                 return load_topology(folder / value)

@@ -14,7 +14,7 @@ from netlab.errors import BadTopology
 from netlab.lab import Lab
 from netlab.process import NodeProcess
 from netlab.profiles import PROFILES, Boundary, profile
-from netlab.scenes import two_nats
+from netlab.topology.scenes import two_nats
 
 pytestmark = pytest.mark.lab
 

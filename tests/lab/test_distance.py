@@ -18,10 +18,10 @@ import pytest
 from netlab.distance import with_link
 from netlab.errors import BadTopology
 from netlab.lab import Lab
-from netlab.link import Link
 from netlab.profiles import profile
-from netlab.scenes import two_nats
 from netlab.topology import Host, Interface, Topology
+from netlab.topology.link import Link
+from netlab.topology.scenes import two_nats
 
 pytestmark = pytest.mark.lab
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netlab.topology_file import load_topology
+from netlab.topology.file import load_topology
 
 pytestmark = pytest.mark.lab
 

@@ -12,8 +12,8 @@ import pytest
 from netlab.errors import LabNotFound, NameTaken, NodeNotFound, ProcessFailed
 from netlab.lab import Lab
 from netlab.profiles import profile
-from netlab.scenes import two_nats
 from netlab.state import find_lab
+from netlab.topology.scenes import two_nats
 from tests.lab.traces import namespaces_of, traces_of, wait_until
 
 pytestmark = pytest.mark.lab

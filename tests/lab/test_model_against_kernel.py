@@ -24,9 +24,9 @@ from netlab.profiles import COMBINATIONS, NatProfile, profile
 from netlab.rules import RouterFacts
 from netlab.rules.router import forget_scripts, router_rules
 from netlab.rules.scripts import RuleScript
-from netlab.scenes import SERVER, SERVER_ADDRESSES, two_nats
 from netlab.tools import run_tool_in
 from netlab.topology import Host, Interface, Nat, Topology
+from netlab.topology.scenes import SERVER, SERVER_ADDRESSES, two_nats
 from netlab.wiring import LAN, WAN
 from tests.lab.twins import (
     MESSENGER_PORT,

@@ -9,7 +9,7 @@ import pytest
 from netlab.lab import Lab
 from netlab.process import NodeProcess
 from netlab.profiles import profile
-from netlab.scenes import two_nats
+from netlab.topology.scenes import two_nats
 
 pytestmark = pytest.mark.lab
 

@@ -20,7 +20,7 @@ import pytest
 from natcore.nat import EarlyInbound, FilteringBehavior, Outcome, expected_outcome
 from netlab.lab import Lab
 from netlab.profiles import PROFILES, NatProfile
-from netlab.scenes import two_nats
+from netlab.topology.scenes import two_nats
 
 pytestmark = pytest.mark.lab
 

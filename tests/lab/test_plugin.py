@@ -1,4 +1,4 @@
-"""The pytest plugin with real labs, in inner runs of pytest; the unit tests have more, with labs that pretend."""
+"""The pytest plugin with real labs, in inner runs of pytest; the unit tests pretend more."""
 
 from __future__ import annotations
 

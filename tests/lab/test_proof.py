@@ -19,8 +19,8 @@ from netlab.proof import Proof
 from netlab.proof.everything import one_of_each, prove_profiles
 from netlab.proof.subject import subjects_of
 from netlab.rules import RouterFacts, RuleScript, first_rules
-from netlab.scenes import two_nats
 from netlab.tools import run_tool_in
+from netlab.topology.scenes import two_nats
 from tests.lab.traces import traces_of
 
 pytestmark = pytest.mark.lab

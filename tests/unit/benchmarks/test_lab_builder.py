@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.lab_builder import PROFILES, topology_of
 from benchmarks.lab_race import ROWS, Scene
-from netlab.scenes import two_nats
+from netlab.topology.scenes import two_nats
 
 
 def test_two_homes_are_the_scene_of_every_traversal() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from natcore.nat import expected_outcome
 from netlab.profiles import COMBINATIONS, PROFILES, NatProfile, profile
 from netlab.rules import first_rules
-from netlab.scenes import two_nats
+from netlab.topology.scenes import two_nats
 from tests.unit.docs.behavior import behavior_table, ports_of
 from tests.unit.docs.fate import OUTCOMES, SIGNS, fate_matrix, fate_section
 from tests.unit.docs.page import link_to, section, table

@@ -10,8 +10,8 @@ from itertools import groupby
 from netlab.profiles import NatProfile
 from netlab.rules import RouterFacts, RuleScript, first_rules
 from netlab.rules.scripts import IPSET, NFT
-from netlab.scenes import two_nats
 from netlab.topology import Nat, Topology
+from netlab.topology.scenes import two_nats
 from netlab.wiring import LAN, WAN, lifetime_settings
 from tests.unit.docs.page import section
 

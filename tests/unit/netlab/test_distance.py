@@ -8,10 +8,10 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from netlab.distance import NodeDistance, change_link, plan_distance, with_link
-from netlab.link import PERFECT, Link
 from netlab.profiles import profile
-from netlab.scenes import two_nats
 from netlab.topology import CORE, Host, Interface, Topology
+from netlab.topology.link import PERFECT, Link
+from netlab.topology.scenes import two_nats
 from netlab.wiring import Cable, cables
 
 NAT = profile("port-restricted")

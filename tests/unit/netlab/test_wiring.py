@@ -5,8 +5,8 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
 
 from netlab.profiles import profile
-from netlab.scenes import two_nats
 from netlab.topology import Host, Interface, Nat, Topology
+from netlab.topology.scenes import two_nats
 from netlab.wiring import wire
 
 PAIR = two_nats(profile("port-restricted"), profile("open"))

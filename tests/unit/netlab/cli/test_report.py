@@ -7,8 +7,8 @@ from netlab.demo import Demonstration
 from netlab.evidence import Claim
 from netlab.profiles import profile
 from netlab.proof import Proof
-from netlab.scenes import two_nats
 from netlab.state import LabState, current_process, nodes_of
+from netlab.topology.scenes import two_nats
 
 
 def test_a_lab_is_a_heading_and_a_line_a_node() -> None:

@@ -8,8 +8,8 @@ from natcore.nat import FilteringBehavior, MappingBehavior
 from netlab.profiles import COMBINATIONS, PROFILES, Boundary, NatProfile, profile
 from netlab.proof.everything import one_of_each
 from netlab.proof.subject import subjects_of, together
-from netlab.scenes import two_nats
 from netlab.topology import Nat
+from netlab.topology.scenes import two_nats
 
 EVERYTHING = (*PROFILES.values(), *COMBINATIONS.values())
 

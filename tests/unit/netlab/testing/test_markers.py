@@ -6,7 +6,6 @@ import pytest
 
 from netlab.errors import UnknownProfile, UsageProblem
 from netlab.profiles import profile
-from netlab.scenes import two_nats
 from netlab.testing.markers import (
     BadMarker,
     default_topology,
@@ -14,6 +13,7 @@ from netlab.testing.markers import (
     topology_of,
     topology_of_parameter,
 )
+from netlab.topology.scenes import two_nats
 
 NOWHERE = Path("/nowhere")
 

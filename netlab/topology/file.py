@@ -40,10 +40,10 @@ from typing import Any, TypeVar
 
 from natcore.nat import EarlyInbound, FilteringBehavior, MappingBehavior, NatBehavior, PortAllocation
 from netlab.errors import BadTopology, LabError
-from netlab.link import PERFECT, Link
 from netlab.profiles import COMBINATIONS, PROFILES, Boundary, NatProfile, profile
 from netlab.quantities import BadQuantity, parse_duration, parse_probability, parse_rate
-from netlab.topology import Host, Interface, IPAddress, Nat, Topology
+from netlab.topology.link import PERFECT, Link
+from netlab.topology.values import Host, Interface, IPAddress, Nat, Topology
 
 Document = dict[str, Any]
 """What TOML and JSON can hold: tables, lists, text, numbers and truth values."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from netlab.profiles import COMBINATIONS, PROFILES, profile
-from netlab.scenes import two_nats
+from netlab.topology.scenes import two_nats
 
 EVERY = [*PROFILES, *COMBINATIONS]
 

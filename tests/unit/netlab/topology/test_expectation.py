@@ -7,10 +7,10 @@ import pytest
 
 from natcore.nat import Outcome, expected_outcome
 from netlab.errors import NodeNotFound
-from netlab.expectation import NoPrediction, expected_between
 from netlab.profiles import PROFILES, profile
-from netlab.scenes import two_nats
-from netlab.topology import Host, Interface, Nat, Topology
+from netlab.topology.expectation import NoPrediction, expected_between
+from netlab.topology.scenes import two_nats
+from netlab.topology.values import Host, Interface, Nat, Topology
 
 
 @pytest.mark.parametrize("name", PROFILES)

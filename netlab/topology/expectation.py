@@ -6,7 +6,7 @@ from itertools import product
 
 from natcore.nat import Outcome, expected_outcome
 from netlab.errors import NodeNotFound, UsageProblem
-from netlab.topology import Host, Interface, Topology
+from netlab.topology.values import Host, Interface, Topology
 
 _BEST_FIRST = (Outcome.DIRECT, Outcome.TIMING, Outcome.IMPOSSIBLE)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from netlab.profiles import Boundary, NatProfile
-from netlab.topology import Host, Interface, IPAddress, Nat, Topology
+from netlab.topology.values import Host, Interface, IPAddress, Nat, Topology
 
 SERVER = "server"
 PEERS = ("elsa", "anna")

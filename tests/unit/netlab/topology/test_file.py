@@ -7,10 +7,10 @@ import pytest
 
 from natcore.nat import PortAllocation
 from netlab.errors import BadTopology
-from netlab.link import Link
 from netlab.profiles import COMBINATIONS, PROFILES, profile
-from netlab.scenes import two_nats
-from netlab.topology_file import MAX_FILE_SIZE, from_document, load_topology, to_document
+from netlab.topology.file import MAX_FILE_SIZE, from_document, load_topology, to_document
+from netlab.topology.link import Link
+from netlab.topology.scenes import two_nats
 
 WHOLE = """
 rtt = "40ms"

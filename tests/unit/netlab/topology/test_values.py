@@ -7,9 +7,9 @@ import pytest
 
 from natcore.nat import NatBehavior
 from netlab.errors import BadTopology
-from netlab.link import Link
 from netlab.profiles import profile
-from netlab.topology import MAX_INTERFACES, MAX_NODES, Host, Interface, Nat, Topology
+from netlab.topology.link import Link
+from netlab.topology.values import MAX_INTERFACES, MAX_NODES, Host, Interface, Nat, Topology
 
 HOME = IPv4Network("192.168.1.0/24")
 PREFIX = IPv6Network("2001:db8:e::/64")

@@ -20,8 +20,8 @@ from typing import TypeVar
 
 from natcore.nat import NatBehavior
 from netlab.errors import BadTopology
-from netlab.link import PERFECT, Link
 from netlab.profiles import Boundary, NatProfile
+from netlab.topology.link import PERFECT, Link
 
 IPAddress = IPv4Address | IPv6Address
 NetworkT = TypeVar("NetworkT", IPv4Network, IPv6Network)
