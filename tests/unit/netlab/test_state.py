@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from netlab.topology.file import from_document, to_document
-from netlab.topology.scenes import two_nats
 
 from netlab import state
 from netlab.errors import LabNotFound, NameTaken
 from netlab.process import ProcessId
 from netlab.profiles import profile
 from netlab.state import LabState
+from netlab.topology.file import from_document, to_document
+from netlab.topology.scenes import two_nats
 
 TOPOLOGY = two_nats(profile("symmetric"), profile("open"))
 NODES = state.nodes_of(TOPOLOGY)
