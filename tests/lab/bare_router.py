@@ -21,6 +21,7 @@ from ipaddress import IPv4Address, IPv4Network
 from netlab.profiles import NatProfile
 from netlab.rules import RouterFacts, RuleScript, first_rules
 from netlab.tools import apply_settings, run_tool, run_tool_in
+from netlab.wiring import ONE_PROCESSOR
 
 Endpoint = tuple[str, int]
 
@@ -167,6 +168,7 @@ def heard(receiver: socket.socket, token: bytes, *, within: float = PATIENCE) ->
 
 
 def _connect(built: BareRouter) -> None:
+    apply_settings(built.router, ONE_PROCESSOR)
     links = (
         f"link add wan0 netns {built.router} type veth peer name eth0 netns {built.outside}\n"
         f"link add lan0 netns {built.router} type veth peer name eth0 netns {built.inside}\n"

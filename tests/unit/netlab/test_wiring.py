@@ -71,6 +71,13 @@ def test_routers_forward_and_hosts_do_not() -> None:
     assert forwards == {"inet", "nat-elsa"}
 
 
+def test_each_router_has_one_processor_for_all_its_packets() -> None:
+    settled = {
+        node.name for node in wire(PAIR, "nl-x").nodes if node.sysctls.get("net.core.rps_default_mask") == "1"
+    }
+    assert settled == {"nat-elsa"}
+
+
 def test_both_of_the_kernels_udp_timers_are_the_mapping_lifetime() -> None:
     short = replace(
         PAIR.nats[0],
