@@ -23,10 +23,11 @@ from netlab.matrix.claim import BadClaim, Claim, Outcome, find_claim
 from netlab.matrix.contract import Command, Contract, filled_in
 from netlab.matrix.observation import Observation, observe
 from netlab.matrix.results import Pair, Run
-from netlab.matrix.scene import HOST_INTERFACE, ROUTER_INTERFACE, SERVERS, Side, sides_of
+from netlab.matrix.scene import SERVERS, Side, sides_of
 from netlab.matrix.verdict import FAILURES, Verdict, judge
 from netlab.process import NodeProcess
 from netlab.topology.scenes import SERVER, two_nats
+from netlab.wiring import HOST_INTERFACE, WAN
 
 READY_TIMEOUT = 15.0
 """Seconds until a server or the callee is ready; a Python program takes 0.5 s, and 3 s on a busy machine."""
@@ -142,12 +143,12 @@ def _make(attempt: Attempt, backend: Backend, cancellation: Cancellation) -> Run
     pair = attempt.pair
     topology = two_nats(pair.a, pair.b, rtt=attempt.rtt, loss=attempt.loss)
     with Lab(topology, backend=backend, artefacts=attempt.folder) as lab:
-        sides = sides_of([nat.name for nat in lab.topology.nats])
+        sides = sides_of(lab.topology)
         captures = {}
         for side in sides:
             captures[side.host, HOST_INTERFACE] = lab.capture(side.host, HOST_INTERFACE)
             for router in side.routers:
-                captures[router, ROUTER_INTERFACE] = lab.capture(router, ROUTER_INTERFACE)
+                captures[router, WAN] = lab.capture(router, WAN)
         told, broken = _Told(started_at=time.time()), None
         try:
             _Play(lab, attempt, sides, cancellation, told).perform()

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from netlab.instruments.capture import UDP, Packet
 from netlab.matrix.claim import Event
-from netlab.matrix.scene import HOST_INTERFACE, SERVERS, Side
+from netlab.matrix.scene import SERVERS, Side
+from netlab.wiring import HOST_INTERFACE
 
 Recordings = Mapping[tuple[str, str], Sequence[Packet]]
 """What passed each interface, by node and interface."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from netlab.topology import Topology
 from netlab.topology.scenes import PEERS, SERVER_ADDRESSES
+from netlab.wiring import HOST_INTERFACE, WAN
 
 SERVERS = tuple(map(str, SERVER_ADDRESSES))
 """The public host's addresses in every lab of :func:`netlab.topology.scenes.two_nats`."""
 
-_PUBLIC = ("203.0.113.7", "203.0.113.33")
-"""By which the world knows elsa and anna, whatever stands in front of them."""
-
-HOST_INTERFACE = "eth0"
-ROUTER_INTERFACE = "wan0"
+_ROLES = ("caller", "callee")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,21 +33,19 @@ class Side:
     @property
     def border(self) -> tuple[str, str]:
         """Node and interface that all it exchanges with the world passes."""
-        return (self.routers[-1], ROUTER_INTERFACE) if self.routers else (self.host, HOST_INTERFACE)
+        return (self.routers[-1], WAN) if self.routers else (self.host, HOST_INTERFACE)
 
 
-def sides_of(routers: Sequence[str]) -> tuple[Side, Side]:
-    """The caller's side and the callee's, given the names of all routers of the lab.
-
-    A router is named after who is behind it: ``nat-elsa``, and ``carrier-elsa`` in front of that.
-    """
+def sides_of(topology: Topology) -> tuple[Side, Side]:
+    """The caller's side and the callee's of a lab of :func:`netlab.topology.scenes.two_nats`."""
+    hosts = {host.name: host for host in topology.hosts}
     caller, callee = (
         Side(
             role=role,
-            host=host,
-            routers=tuple(name for name in (f"nat-{host}", f"carrier-{host}") if name in routers),
-            public=public,
+            host=name,
+            routers=tuple(router.name for router in topology.chain(hosts[name].interfaces[0].nat)),
+            public=str(topology.public_address_of(hosts[name])),
         )
-        for role, host, public in zip(("caller", "callee"), PEERS, _PUBLIC, strict=True)
+        for role, name in zip(_ROLES, PEERS, strict=True)
     )
     return caller, callee

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
@@ -11,15 +11,12 @@ from netlab.lab import Lab
 from netlab.profiles import Boundary, NatProfile
 from netlab.proof.compare import Proof
 from netlab.proof.subject import Subject, open_subject, subjects_of
-from netlab.topology import Host, Interface, Nat, Topology
+from netlab.topology import Topology
+from netlab.topology.sites import Site, occupy
 
 _FIRST_ADDRESS = IPv4Address("203.0.113.1")
 _FIRST_ROUTED_NETWORK = IPv4Network("198.51.100.0/29")
-_CARRIER_NETWORK = IPv4Network("100.64.0.0/24")
-_HOME_NETWORK = IPv4Network("192.168.1.0/24")
 _HOME_ADDRESS = IPv4Address("192.168.1.10")
-
-CARRIER_SUFFIX = "-carrier"
 
 
 def one_of_each(profiles: Sequence[NatProfile]) -> Topology:
@@ -27,7 +24,7 @@ def one_of_each(profiles: Sequence[NatProfile]) -> Topology:
 
     The home router, or the public host of a profile without routers, has the name of the profile.
     """
-    sites = [_site(profile, number) for number, profile in enumerate(profiles)]
+    sites = [occupy(_site(profile, number), profile) for number, profile in enumerate(profiles)]
     return Topology(
         nats=tuple(nat for nats, _ in sites for nat in nats), hosts=tuple(host for _, host in sites)
     )
@@ -63,35 +60,17 @@ def _named(subject: Subject, profile: NatProfile) -> Subject:
     return replace(subject, profile=profile)
 
 
-def _site(profile: NatProfile, number: int) -> tuple[tuple[Nat, ...], Host]:
-    public = _FIRST_ADDRESS + number
-    routers = tuple(_routers(profile, public, number))
-    address = {
-        Boundary.NONE: public,
-        Boundary.FIREWALL: _routed_network(number)[2],
-        Boundary.NAT: _HOME_ADDRESS,
-    }[profile.boundary]
-    host = profile.name if not routers else f"{profile.name}-host"
-    leg = Interface(nat=profile.name if routers else None, addresses=(address,))
-    return routers, Host(name=host, interfaces=(leg,))
-
-
-def _routers(profile: NatProfile, public: IPv4Address, number: int) -> Iterator[Nat]:
-    if profile.boundary is Boundary.NONE:
-        return
-    if profile.boundary is Boundary.FIREWALL:
-        network = _routed_network(number)
-        yield Nat(name=profile.name, profile=profile, wan_address=public, lan_network=network)
-        return
-    home = Nat(name=profile.name, profile=profile, wan_address=public, lan_network=_HOME_NETWORK)
-    if profile.carrier is None:
-        yield home
-        return
-    outer = f"{profile.name}{CARRIER_SUFFIX}"
-    carrier = replace(profile, name=outer, behavior=profile.carrier, carrier=None)
-    inner = replace(profile, carrier=None)
-    yield replace(home, profile=inner, wan_address=_CARRIER_NETWORK[2], behind=outer)
-    yield Nat(name=outer, profile=carrier, wan_address=public, lan_network=_CARRIER_NETWORK)
+def _site(profile: NatProfile, number: int) -> Site:
+    outer, routed = _FIRST_ADDRESS + number, _routed_network(number)
+    return Site(
+        host=profile.name if profile.boundary is Boundary.NONE else f"{profile.name}-host",
+        router=profile.name,
+        carrier=f"{profile.name}-carrier",
+        public_address=routed[2] if profile.boundary is Boundary.FIREWALL else outer,
+        home_address=_HOME_ADDRESS,
+        routed_network=routed,
+        firewall_address=outer,
+    )
 
 
 def _routed_network(number: int) -> IPv4Network:

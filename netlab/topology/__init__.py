@@ -4,6 +4,7 @@
 
     values       routers, hosts, their interfaces, and the topology of all of them
     link         what a cable does to the packets on it
+    sites        the routers of a profile, and a host behind them
     scenes       the topologies that are asked for by name
     file         the same values as TOML, and as the document in a lab's state
     expectation  what the law of NATs says of two hosts of a topology

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from netlab.profiles import Boundary, NatProfile
+from netlab.profiles import NatProfile
+from netlab.topology.sites import Site, occupy
 from netlab.topology.values import Host, Interface, IPAddress, Nat, Topology
 
 SERVER = "server"
@@ -15,43 +15,21 @@ PEERS = ("elsa", "anna")
 SERVER_ADDRESSES = (IPv4Address("198.51.100.10"), IPv4Address("198.51.100.20"))
 _SERVER_ADDRESSES_IPV6 = (IPv6Address("2001:db8:5::10"), IPv6Address("2001:db8:5::20"))
 
-_CARRIER_NETWORK = IPv4Network("100.64.0.0/24")
-_SUBSCRIBER_ADDRESS = IPv4Address("100.64.0.2")
-_HOME_NETWORK = IPv4Network("192.168.1.0/24")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Site:
-    """Where a peer is. Its public address is the same behind every profile.
-
-    Attributes:
-        peer: its name.
-        public_address: of its outermost NAT, or its own where nothing translates.
-        home_address: its own behind a NAT.
-        routed_network: the public addresses behind a firewall, with the peer's among them.
-        firewall_address: of the firewall, outside.
-        prefix: its IPv6 home network.
-    """
-
-    peer: str
-    public_address: IPv4Address
-    home_address: IPv4Address
-    routed_network: IPv4Network
-    firewall_address: IPv4Address
-    prefix: IPv6Network
-
-
 _SITES = (
-    _Site(
-        peer=PEERS[0],
+    Site(
+        host=PEERS[0],
+        router=f"nat-{PEERS[0]}",
+        carrier=f"carrier-{PEERS[0]}",
         public_address=IPv4Address("203.0.113.7"),
         home_address=IPv4Address("192.168.1.10"),
         routed_network=IPv4Network("203.0.113.0/28"),
         firewall_address=IPv4Address("192.0.2.7"),
         prefix=IPv6Network("2001:db8:e::/64"),
     ),
-    _Site(
-        peer=PEERS[1],
+    Site(
+        host=PEERS[1],
+        router=f"nat-{PEERS[1]}",
+        carrier=f"carrier-{PEERS[1]}",
         public_address=IPv4Address("203.0.113.33"),
         home_address=IPv4Address("192.168.1.20"),
         routed_network=IPv4Network("203.0.113.32/28"),
@@ -91,56 +69,7 @@ def two_nats(
     hosts = [Host(name=SERVER, interfaces=(Interface(addresses=addresses),))]
     nats: list[Nat] = []
     for site, profile in zip(_SITES, (profile_a, profile_b), strict=True):
-        routers = tuple(_routers(site, profile, site.prefix if dual_stack else None))
+        routers, host = occupy(site if dual_stack else replace(site, prefix=None), profile)
         nats += routers
-        hosts.append(_peer(site, profile, routers[0].name if routers else None, dual_stack=dual_stack))
+        hosts.append(host)
     return Topology(nats=tuple(nats), hosts=tuple(hosts), rtt=rtt, loss=loss)
-
-
-def _routers(site: _Site, profile: NatProfile, prefix: IPv6Network | None) -> Iterator[Nat]:
-    """The peer's routers, the innermost first."""
-    name = f"nat-{site.peer}"
-    match profile.boundary, profile.carrier:
-        case Boundary.NONE, _:
-            return
-        case Boundary.FIREWALL, _:
-            yield Nat(
-                name=name,
-                profile=profile,
-                wan_address=site.firewall_address,
-                lan_network=site.routed_network,
-                lan_address=site.routed_network[-2],
-                lan6_network=prefix,
-            )
-        case _, None:
-            yield Nat(
-                name=name,
-                profile=profile,
-                wan_address=site.public_address,
-                lan_network=_HOME_NETWORK,
-                lan6_network=prefix,
-            )
-        case _, carrier:
-            outer = f"carrier-{site.peer}"
-            yield Nat(
-                name=name,
-                profile=replace(profile, name=f"{profile.name}/home", carrier=None),
-                wan_address=_SUBSCRIBER_ADDRESS,
-                lan_network=_HOME_NETWORK,
-                behind=outer,
-            )
-            yield Nat(
-                name=outer,
-                profile=replace(profile, name=f"{profile.name}/carrier", behavior=carrier, carrier=None),
-                wan_address=site.public_address,
-                lan_network=_CARRIER_NETWORK,
-            )
-
-
-def _peer(site: _Site, profile: NatProfile, router: str | None, *, dual_stack: bool) -> Host:
-    addresses: list[IPAddress] = [
-        site.home_address if profile.boundary is Boundary.NAT else site.public_address
-    ]
-    if dual_stack and profile.carrier is None:
-        addresses.append(site.prefix[0x10])
-    return Host(name=site.peer, interfaces=(Interface(nat=router, addresses=tuple(addresses)),))

@@ -3,10 +3,12 @@ from __future__ import annotations
 from netlab.instruments.capture import TCP, UDP, Packet
 from netlab.matrix.observation import Recordings, observe
 from netlab.matrix.scene import sides_of
+from netlab.profiles import profile
+from netlab.topology.scenes import two_nats
 
 ELSA, ANNA, SERVER = ("203.0.113.7", 7000), ("203.0.113.33", 3300), ("198.51.100.10", 443)
 ELSA_HOME, ANNA_HOME = ("192.168.1.10", 1), ("192.168.1.20", 2)
-SIDES = sides_of(("nat-elsa", "nat-anna"))
+SIDES = sides_of(two_nats(profile("symmetric"), profile("port-restricted")))
 
 
 def packet(at: float, source: tuple[str, int], destination: tuple[str, int], protocol: int = UDP) -> Packet:
@@ -73,7 +75,7 @@ def test_what_never_arrives_never_opens() -> None:
 
 
 def test_a_host_in_the_open_is_its_own_border() -> None:
-    caller, callee = sides_of(("nat-anna", "carrier-anna"))
+    caller, callee = sides_of(two_nats(profile("open"), profile("cgn-cone")))
     assert caller.border == ("elsa", "eth0")
     assert callee.border == ("carrier-anna", "wan0")
     assert callee.routers == ("nat-anna", "carrier-anna")
