@@ -1,7 +1,7 @@
 """aioice as a contestant: ``python -m benchmarks.aioice_contestant ROLE SERVER RELAY_PORT PREPARATION``.
 
 Each run has an ``aioice.Connection`` of its own on either side, with our rendezvous server as its STUN server
-and the line relay, connected beforehand, for signalling. IPv6 is off, since the lab has none and its
+and the matrix's line relay, connected beforehand, for signalling. IPv6 is off, since the lab has none and its
 link-local candidates would only cost aioice time. Neither side knows of a TURN server, so any path is direct.
 
 How much is done before the clock starts is the *preparation*, from what a program that uses aioice plainly
@@ -28,11 +28,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from aioice import Candidate, Connection
+from aioice import Connection
 
 from benchmarks.contestant import PAYLOAD, Instants, Play, Role, check_payload, obey
-
-STUN_PORT = 10080
+from netlab.matrix.programs.aioice_agent import STUN_PORT, apply, describe
 
 
 class Preparation(StrEnum):
@@ -129,28 +128,12 @@ class AioiceContestant:
         """Offer and answer; gathers what has not been gathered, the callee once it has the offer."""
         if self.role is Role.CALLER:
             await connection.gather_candidates()
-            self.signalling.send(run, **_description(connection))
-            await _apply(await self.signalling.receive(run, by=Role.CALLEE), connection)
+            self.signalling.send(run, **describe(connection))
+            await apply(await self.signalling.receive(run, by=Role.CALLEE), connection)
         else:
-            await _apply(await self.signalling.receive(run, by=Role.CALLER), connection)
+            await apply(await self.signalling.receive(run, by=Role.CALLER), connection)
             await connection.gather_candidates()
-            self.signalling.send(run, **_description(connection))
-
-
-def _description(connection: Connection) -> dict[str, Any]:
-    return {
-        "username": connection.local_username,
-        "password": connection.local_password,
-        "candidates": [candidate.to_sdp() for candidate in connection.local_candidates],
-    }
-
-
-async def _apply(description: dict[str, Any], connection: Connection) -> None:
-    connection.remote_username = description["username"]
-    connection.remote_password = description["password"]
-    for candidate in description["candidates"]:
-        await connection.add_remote_candidate(Candidate.from_sdp(candidate))
-    await connection.add_remote_candidate(None)
+            self.signalling.send(run, **describe(connection))
 
 
 async def _main(role: Role, server: str, relay_port: int, preparation: Preparation) -> None:

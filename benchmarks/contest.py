@@ -40,6 +40,7 @@ CONTESTANTS = (*_OURS, *_AIOICE)
 
 _ROOT = Path(__file__).parent.parent
 
+_LINE_RELAY = "netlab.matrix.programs.line_relay"
 _RELAY_PORT = 10081
 """Of the first line relay; each preparation of aioice has one of its own."""
 
@@ -171,7 +172,9 @@ def _start_all(lab: Lab) -> dict[str, _Pair]:
     }
     for port, (name, preparation) in enumerate(_AIOICE.items(), _RELAY_PORT):
         label = f"aioice-{preparation}"
-        relay = lab.start(SERVER, _module("benchmarks.line_relay", str(port)), label=f"relay-{label}")
+        relay = lab.start(
+            SERVER, _module("netlab.matrix.programs.line_relay", str(port)), label=f"relay-{label}"
+        )
         relay.wait_for_line("^READY$")
         pairs[name] = _start_pair(lab, label, "benchmarks.aioice_contestant", server, str(port), preparation)
     return pairs

@@ -81,14 +81,15 @@ async def _connect(
     writer: asyncio.StreamWriter,
     progress: Progress,
 ) -> dict[str, Any]:
+    ours = json.dumps({"by": role, **describe(connection)}).encode() + b"\n"
     if role == "caller":
-        writer.write(_description(connection))
+        writer.write(ours)
         progress.note("offered")
-        await _apply(await reader.readline(), connection)
+        await apply(await _description_of_other(role, reader), connection)
     else:
-        await _apply(await reader.readline(), connection)
+        await apply(await _description_of_other(role, reader), connection)
         progress.start()
-        writer.write(_description(connection))
+        writer.write(ours)
     progress.note("has the other side's candidates")
     await connection.connect()
     elapsed = time.monotonic() - progress.started_at
@@ -108,19 +109,26 @@ def _failed(reason: str, progress: Progress) -> dict[str, Any]:
     return {"outcome": "failed", "reason": reason, "timeline": progress.timeline}
 
 
-def _description(connection: Connection) -> bytes:
-    description = {
+async def _description_of_other(role: str, reader: asyncio.StreamReader) -> dict[str, Any]:
+    """The next line that is not our own: the relay tells everybody everything."""
+    while line := await reader.readline():
+        description: dict[str, Any] = json.loads(line)
+        if description["by"] != role:
+            return description
+    raise ConnectionError("the line relay has gone")
+
+
+def describe(connection: Connection) -> dict[str, Any]:
+    """What the other side has to know of ours, once the candidates are gathered."""
+    return {
         "username": connection.local_username,
         "password": connection.local_password,
         "candidates": [candidate.to_sdp() for candidate in connection.local_candidates],
     }
-    return json.dumps(description).encode() + b"\n"
 
 
-async def _apply(line: bytes, connection: Connection) -> None:
-    if not line:
-        raise ConnectionError("the line relay has gone")
-    description = json.loads(line)
+async def apply(description: dict[str, Any], connection: Connection) -> None:
+    """Tells a connection all there is to know of the other side."""
     connection.remote_username = description["username"]
     connection.remote_password = description["password"]
     for candidate in description["candidates"]:
