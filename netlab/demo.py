@@ -15,6 +15,7 @@ from pathlib import Path
 
 from netlab.backend import Backend
 from netlab.evidence import Claim, Recording, is_tracked, server_is_out, went_directly
+from netlab.interrupts import stop_listening
 from netlab.lab import Lab
 from netlab.process import NodeProcess
 from netlab.profiles import profile
@@ -66,7 +67,7 @@ def demonstrate(
     Args:
         backend: what the nodes are.
         tell: called with each line of the chat as it is played.
-        keep: leave the lab running.
+        keep: leave the lab running, and end without listening to interrupts any more.
         artefacts: the folder for the programs' output and the captures; a passing one by default.
 
     Raises:
@@ -96,6 +97,7 @@ def demonstrate(
             _ended_well(exit_codes),
         )
         if keep:
+            stop_listening()  # from here on it is up, and an interrupt could not say so
             lab.detach()
     seconds = time.monotonic() - started
     return Demonstration(lab=lab.name, transcript=tuple(play.transcript), claims=claims, seconds=seconds)

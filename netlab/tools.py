@@ -1,7 +1,7 @@
 """Running the system's tools: ``ip``, ``iptables-restore``, ``conntrack`` and their like.
 
-A tool runs in a session of its own, so that a ctrl-C at the terminal reaches the lab and not the ``ip`` that
-is just taking it down.
+A tool runs in a session of its own and hears of no interrupt, so that a ctrl-C at the terminal reaches the
+lab and not the ``ip`` that is just taking it down.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from netlab.errors import MissingTool, NotPermitted, ToolFailed
-from netlab.interrupts import interrupts_deferred
+from netlab.interrupts import interrupts_deferred, signals_blocked
 
 PACKAGES = {
     "ip": "iproute2",
@@ -68,15 +68,16 @@ def run_tool(argv: Sequence[str], *, text: str | None = None) -> str:
     """
     command = [find_tool(argv[0]), *argv[1:]]
     try:
-        done = subprocess.run(
-            command,
-            input=text or "",
-            text=True,
-            capture_output=True,
-            timeout=TOOL_TIMEOUT,
-            start_new_session=True,
-            check=False,
-        )
+        with signals_blocked():
+            done = subprocess.run(
+                command,
+                input=text or "",
+                text=True,
+                capture_output=True,
+                timeout=TOOL_TIMEOUT,
+                start_new_session=True,
+                check=False,
+            )
     except subprocess.TimeoutExpired as exc:
         raise ToolFailed(argv, returncode=-1, complaint=f"no end within {TOOL_TIMEOUT:g} s") from exc
     if done.returncode != 0:

@@ -22,9 +22,10 @@ from netlab.cli.options import Duration, Probability, Profile, TopologyFile
 from netlab.cli.profiles import profiles as show_profiles
 from netlab.cli.prove import prove
 from netlab.cli.report import claims_text, dialogue_line, lab_text
+from netlab.complaint import complaint, one_line
 from netlab.demo import Demonstration, demonstrate
 from netlab.errors import LabError, NodeNotFound
-from netlab.interrupts import interrupt_on_sigterm
+from netlab.interrupts import stop_listening
 from netlab.lab import Lab
 from netlab.profiles import NatProfile, profile
 from netlab.rootless.command import LabCommand
@@ -104,15 +105,21 @@ def up(
         loss=topology.loss if loss is None else loss,
     )
     with Lab(topology, backend=backend_named(backend), name=name) as lab:
+        _present(lab, seconds=time.monotonic() - started, as_json=as_json)
+        stop_listening()  # from here on it is up, and an interrupt could not say so
         lab.detach()
-    seconds = time.monotonic() - started
+
+
+def _present(lab: Lab, *, seconds: float, as_json: bool) -> None:
+    """Tells of a lab that is about to be left running. If nobody can hear that, it will not be."""
+    left = replace(lab.state, owner=None)
     if as_json:
         proofs = [asdict(proof) for proof in lab.proofs]
-        click.echo(json.dumps({**asdict(lab.state), "proofs": proofs, "seconds": round(seconds, 3)}))
+        click.echo(json.dumps({**asdict(left), "proofs": proofs, "seconds": round(seconds, 3)}))
         return
-    click.echo(lab_text(lab.state))
-    first, last = topology.node_names[0], topology.node_names[-1]
-    target = next(known.addresses[0] for known in lab.state.nodes if known.name == first)
+    click.echo(lab_text(left))
+    first, last = lab.topology.node_names[0], lab.topology.node_names[-1]
+    target = next(known.addresses[0] for known in left.nodes if known.name == first)
     click.echo(f"up and proven in {seconds:.2f} s, try: netlab exec {last} -- ping -c 1 {target}", err=True)
 
 
@@ -221,8 +228,11 @@ def _demonstration_json(shown: Demonstration) -> str:
 
 
 def main() -> NoReturn:
-    """The program ``netlab``: one clear line for an error, and an exit code from one table."""
-    interrupt_on_sigterm()
+    """The command that is on the command line: one clear line for an error, and an exit code from one table.
+
+    Raises:
+        KeyboardInterrupt: as it came.
+    """
     debug = "--debug" in sys.argv[1:2]
     try:
         cli.main(standalone_mode=False)
@@ -230,14 +240,13 @@ def main() -> NoReturn:
         problem.show()
         sys.exit(ExitCode.USAGE)
     except click.ClickException as problem:
-        click.echo(f"netlab: {problem.format_message()}", err=True)
+        click.echo(f"netlab: {one_line(problem.format_message())}", err=True)
         sys.exit(ExitCode.USAGE)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("netlab: interrupted", err=True)
-        sys.exit(ExitCode.INTERRUPTED)
+    except click.Abort:
+        raise KeyboardInterrupt from None
     except (LabError, OSError) as problem:
         if debug:
             traceback.print_exc()
-        click.echo(f"netlab: {problem}", err=True)
+        click.echo(f"netlab: {complaint(problem)}", err=True)
         sys.exit(exit_code_of(problem))
     sys.exit(ExitCode.OK)

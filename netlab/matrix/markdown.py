@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from netlab.complaint import one_line
 from netlab.matrix.claim import Outcome
 from netlab.matrix.results import Cell, Matrix, summary_of
-from netlab.matrix.text import cell_text, one_line, seconds_text
+from netlab.matrix.text import cell_text, seconds_text
 from netlab.matrix.verdict import FAILURES, Verdict
 
 MAX_REMARKS = 200

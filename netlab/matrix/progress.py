@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from netlab.complaint import one_line
 from netlab.matrix.attempt import Attempt
 from netlab.matrix.results import Run, Settings
 from netlab.matrix.runner import Watcher
-from netlab.matrix.text import one_line, seconds_text
+from netlab.matrix.text import seconds_text
 from netlab.matrix.verdict import FAILURES, Verdict
 
 if TYPE_CHECKING:

@@ -61,8 +61,3 @@ def cell_sentence(cell: Cell) -> str:
 def _is_relayed(cell: Cell) -> bool:
     is_known = cell.verdict in (Verdict.AGREES, Verdict.TIMING, Verdict.WORSE)
     return is_known and cell.count(Outcome.RELAYED) > 0
-
-
-def one_line(text: str) -> str:
-    """A program's words without anything that could move a cursor or start another line."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

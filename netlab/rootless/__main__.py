@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 
-from netlab.errors import LabError, UsageProblem
-from netlab.interrupts import interrupt_on_sigterm
-from netlab.rootless.program import become
+from netlab.interrupts import interrupts_deferred, until_interrupted
 
 
 def main() -> None:
@@ -15,13 +12,18 @@ def main() -> None:
     if len(sys.argv) < 2:
         print("usage: python -m netlab.rootless PROGRAM ARGUMENT...", file=sys.stderr)
         sys.exit(2)
-    interrupt_on_sigterm()
+    until_interrupted(_run)
+
+
+def _run() -> None:
+    with interrupts_deferred():  # in the midst of an import an interrupt may come out as any other error
+        from netlab.complaint import complaint
+        from netlab.errors import LabError, UsageProblem
+        from netlab.rootless.program import become
     try:
         become(sys.argv[1:])
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
     except (LabError, OSError) as problem:
-        print(f"netlab: {problem}", file=sys.stderr)
+        print(f"netlab: {complaint(problem)}", file=sys.stderr)
         sys.exit(2 if isinstance(problem, UsageProblem) else 3)
 
 

@@ -68,3 +68,8 @@ def test_an_interrupt_waits_until_no_thread_is_at_work() -> None:
 
 def test_nothing_is_done_to_no_items() -> None:
     tools.for_each([], tools.find_tool)
+
+
+def test_no_interrupt_ends_a_tool() -> None:
+    """Even where it comes before the tool has a session of its own."""
+    assert tools.run_tool(["sh", "-c", "kill -INT $$; kill -TERM $$; echo alive"]) == "alive\n"

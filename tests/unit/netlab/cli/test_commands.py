@@ -22,7 +22,6 @@ def run_main(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> tuple[int, str, str]:
     monkeypatch.setattr(sys, "argv", ["netlab", *arguments])
-    monkeypatch.setattr(commands, "interrupt_on_sigterm", lambda: None)
     with pytest.raises(SystemExit) as ended:
         commands.main()
     out, err = capsys.readouterr()

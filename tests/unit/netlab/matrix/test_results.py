@@ -4,7 +4,7 @@ import json
 
 from netlab.matrix.claim import Outcome
 from netlab.matrix.results import FORMAT, Cell, Times, matrix_object, summary_of
-from netlab.matrix.text import cell_sentence, cell_text, one_line, seconds_text
+from netlab.matrix.text import cell_sentence, cell_text, seconds_text
 from netlab.matrix.verdict import Verdict
 from tests.unit.netlab.matrix.builders import broken, contract, direct, failed, matrix, relayed
 
@@ -55,10 +55,6 @@ def test_cells_as_sentences() -> None:
 def test_times_as_text() -> None:
     texts = [seconds_text(seconds) for seconds in (0.0004, 0.063, 0.9994, 0.9996, 1.254, 12.0)]
     assert texts == ["0.4 ms", "63 ms", "999 ms", "1 s", "1.25 s", "12 s"]
-
-
-def test_a_programs_words_stay_on_their_line() -> None:
-    assert one_line("a\nb\x1b[2J") == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}[2J"
 
 
 def test_the_summary_counts_runs() -> None:
