@@ -258,6 +258,8 @@ def _home_side(nat: Nat, ports: list[str]) -> list[str]:
     ]
     if nat.lan6_network is not None:
         lines.append(f"address add {nat.gateway6}/{nat.lan6_network.prefixlen} dev {LAN} nodad")
+        # Without a link-local address a router asks for no neighbour on behalf of a packet that it forwards.
+        lines.append(f"address add {_GATEWAY6}/64 dev {LAN} nodad")
     return lines
 
 
@@ -277,9 +279,12 @@ def _host_batch(host: Host, topology: Topology) -> list[str]:
             route = f"route add default via {_gateway(leg, topology, version)} dev {device}"
             if leg.nat is None:
                 route += f" onlink src {own[0]}"
-            lines.append(f"{route} table {table}" if number else route)
-            if number:
-                lines += [f"rule add from {address} lookup {table}" for address in own]
+            if not number:
+                lines.append(route)
+            elif version == 4:
+                lines += [f"{route} table {table}", *(f"rule add from {each} lookup {table}" for each in own)]
+            else:  # `ip -batch` makes only IPv4 rules; an IPv6 route can name its sources itself
+                lines += [route.replace("default", f"default from {each}", 1) for each in own]
     return lines
 
 

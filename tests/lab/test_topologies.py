@@ -169,6 +169,38 @@ def test_an_ipv6_only_host_on_the_core_is_reached() -> None:
         assert not pings(lab, "modern", "2001:db8:e::10", "-W", "0.2")
 
 
+def test_ipv6_comes_back_when_a_router_has_forgotten_its_neighbours() -> None:
+    with Lab(two_nats(profile("port-restricted"), profile("open"), dual_stack=True), prove=False) as lab:
+        assert pings(lab, "elsa", SERVER6)
+        assert lab.run("nat-elsa", ["ip", "-6", "neigh", "flush", "dev", "lan0"]).returncode == 0
+        assert pings(lab, "elsa", SERVER6), "the router asks for no neighbour on behalf of what it forwards"
+
+
+def test_a_second_interface_has_ipv6_as_well() -> None:
+    topology = Topology(
+        nats=(
+            home("wifi", "port-restricted", "203.0.113.7", "192.168.1.0/24"),
+            home("cell", "symmetric", "203.0.113.8", "10.0.0.0/24", lan6=PREFIX),
+        ),
+        hosts=(
+            Host(name="server", interfaces=(leg(None, SERVER, SERVER6),)),
+            Host(
+                name="elsa",
+                interfaces=(
+                    leg("wifi", "192.168.1.10"),
+                    leg("cell", "10.0.0.10", "2001:db8:e::10"),
+                    leg(None, "203.0.113.9", "2001:db8:9::9"),
+                ),
+            ),
+        ),
+    )
+    with Lab(topology) as lab:
+        start_mirror(lab, "server", SERVER6)
+        for number, address in enumerate(("2001:db8:e::10", "2001:db8:9::9")):
+            seen = Client(lab, "elsa", SERVER6, address=address, port=5000 + number).ask()
+            assert seen == (address, 5000 + number)
+
+
 @pytest.mark.parametrize(
     ("backend", "count"), [("namespaces", 16), pytest.param("docker", 3, marks=pytest.mark.docker)]
 )
