@@ -13,8 +13,12 @@ from netlab.rules.scripts import RouterFacts
 
 
 def closed(facts: RouterFacts) -> list[str]:
-    """Nothing passes in either direction, and nothing from the WAN is confirmed: for while rules change."""
-    return [f"-A NL_IN -i {facts.wan} -j DROP"]
+    """Nothing passes in either direction, and nothing is confirmed: for while rules change.
+
+    Not even what a host sends to the external address: as a flow that ends at the router it would stay one for
+    as long as it goes on, and would never hairpin again.
+    """
+    return [f"-A NL_IN -i {facts.wan} -j DROP", _to_itself(facts)]
 
 
 def ipv4_filter(profile: NatProfile, facts: RouterFacts) -> list[str]:
@@ -24,7 +28,7 @@ def ipv4_filter(profile: NatProfile, facts: RouterFacts) -> list[str]:
         f"-A NL_IN -i {facts.wan} -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
         *([] if remaps else [f"-A NL_IN -i {facts.wan} -j DROP"]),
         # What is not turned around by hairpinning ends here, in silence.
-        f"-A NL_IN -i {facts.lan} -d {facts.wan_address} -j DROP",
+        _to_itself(facts),
         *_forward(profile, facts, answers=_ipv4_answers(profile)),
         *_untracked(profile, facts),
     ]
@@ -37,6 +41,10 @@ def ipv6_filter(profile: NatProfile, facts: RouterFacts) -> list[str]:
     the profile's ``inbound_refresh`` says that it does not for a mapping: there are no mappings.
     """
     return _forward(profile, facts, answers="ESTABLISHED,RELATED")
+
+
+def _to_itself(facts: RouterFacts) -> str:
+    return f"-A NL_IN -i {facts.lan} -d {facts.wan_address} -j DROP"
 
 
 def _ipv4_answers(profile: NatProfile) -> str:

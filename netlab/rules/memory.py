@@ -64,6 +64,15 @@ PROPOSED: Flow = {
 }
 """The first packet of a flow on its way out, with the external port that it is to have as its source."""
 
+TURNED: Flow = {
+    Part.INSIDE_ADDRESS: "ct reply ip saddr",
+    Part.INSIDE_PORT: "ct reply proto-src",
+    Part.EXTERNAL_PORT: "ct original proto-dst",
+    Part.REMOTE_ADDRESS: "ct reply ip daddr",
+    Part.REMOTE_PORT: "ct reply proto-dst",
+}
+"""A flow between two hosts inside, as the one sees it that did not start it: its remote is the NAT itself."""
+
 ARRIVING: Flow = {
     Part.EXTERNAL_PORT: "th dport",
     Part.REMOTE_ADDRESS: "ip saddr",
@@ -105,10 +114,13 @@ class Memory:
         """How a rule names the element of a flow."""
         return " . ".join(["meta l4proto", *(flow[part] for part in self.parts)])
 
+    def element(self, flow: Flow) -> str:
+        """How a rule that writes it names the element of a flow, with its value if it has one."""
+        return self.key(flow) if self.value is None else f"{self.key(flow)} : {flow[self.value]}"
+
     def update(self, flow: Flow) -> str:
         """The rule that writes or renews the element of a flow."""
-        value = "" if self.value is None else f" : {flow[self.value]}"
-        return f"{PORTED} update @{self.name} {{ {self.key(flow)}{value} }}"
+        return f"{PORTED} update @{self.name} {{ {self.element(flow)} }}"
 
     def lookup(self, flow: Flow) -> str:
         """The value of a flow's element; a rule whose lookup finds nothing does not match."""
@@ -128,6 +140,9 @@ MAPPING_BY_ADDRESS = Memory(
     parts=(Part.INSIDE_ADDRESS, Part.INSIDE_PORT, Part.REMOTE_ADDRESS),
     value=Part.EXTERNAL_PORT,
 )
+OWNED = Memory(name="owned", parts=(Part.INSIDE_ADDRESS, Part.INSIDE_PORT, Part.EXTERNAL_PORT))
+"""Only where a mapping may name a port that its endpoint has given up (:func:`mapping_may_be_stale`)."""
+
 EARLY = Memory(name="early", parts=(Part.EXTERNAL_PORT, Part.REMOTE_ADDRESS, Part.REMOTE_PORT))
 """Not learned from flows but from packets that nobody asked for, by a NAT that remaps."""
 
@@ -136,6 +151,23 @@ def needs_owners(behavior: NatBehavior) -> bool:
     """Whether packets come in that connection tracking does not know: then a port must say whose it is."""
     restricted = behavior.filtering is FilteringBehavior.ADDRESS_AND_PORT_DEPENDENT
     return not restricted or behavior.hairpinning or not behavior.inbound_refresh
+
+
+def mapping_may_be_stale(behavior: NatBehavior) -> bool:
+    """Whether one key of the mapping can have flows by two external ports.
+
+    Each of them renews the mapping, which names one of the two. When the flows of that one have ended, its
+    port is free for others, and the mapping must not be believed any more.
+    """
+    remaps = behavior.early_inbound is EarlyInbound.REMAPS
+    is_open = behavior.filtering is FilteringBehavior.ENDPOINT_INDEPENDENT
+    match behavior.mapping:
+        case MappingBehavior.ENDPOINT_INDEPENDENT:
+            return remaps
+        case MappingBehavior.ADDRESS_DEPENDENT:
+            return remaps or is_open  # a remote that has a mapping may come in by another one's port
+        case MappingBehavior.ADDRESS_AND_PORT_DEPENDENT:
+            return False
 
 
 def permission(behavior: NatBehavior) -> Memory:
@@ -157,6 +189,7 @@ MEMORIES: Mapping[Memory, Callable[[NatBehavior], bool]] = {
     INSIDE_PORT: needs_owners,
     PERMITTED_ADDRESS: lambda behavior: permission(behavior) is PERMITTED_ADDRESS,
     PERMITTED_ENDPOINT: _needs_endpoints,
+    OWNED: mapping_may_be_stale,
     USED: lambda behavior: True,
     MAPPING: lambda behavior: behavior.mapping is MappingBehavior.ENDPOINT_INDEPENDENT,
     MAPPING_BY_ADDRESS: lambda behavior: behavior.mapping is MappingBehavior.ADDRESS_DEPENDENT,

@@ -12,13 +12,15 @@ filter permits it: by DNAT, or without any tracking (netlab/rules/stateless.py).
 from the home network, is hairpinning; the source is then allocated as on the way out. Hairpinned packets
 pass whatever the filter is: RFC 4787 says of them only what source they show (REQ-9).
 
-Three tricks, all measured:
+Four tricks, all measured:
 
 - A port is *proposed* by writing it into the packet. There it can be compared with the ports in use before
   ``snat to ... : th sport`` makes it true; NAT alone would say yes or lose the packet.
 - ``numgen ... offset`` is in the byte order of the host, so ports of a sequence would be 256 apart. A number
   is looked up in a list of ports instead. A port drawn at random is the upper or the lower half of a random
   number of 32 bits, which is a random number in any byte order; so the range needs no list.
+- Writing into a UDP packet that has no checksum gives it a wrong one. So the flow is marked, and its first
+  packet has none again in the end.
 - A pool that is used up gives no mapping: every port has been tried once, and the packet is dropped.
 """
 
@@ -29,7 +31,7 @@ from math import ceil
 
 from natcore.nat import EarlyInbound, FilteringBehavior, NatBehavior, PortAllocation
 from netlab.rules import memory, stateless
-from netlab.rules.memory import ARRIVING, LET_IN, PORTED, PROPOSED, STARTED_INSIDE, Memory
+from netlab.rules.memory import ARRIVING, LET_IN, PORTED, PROPOSED, STARTED_INSIDE, TURNED, Memory, Part
 from netlab.rules.ports import port_list, port_range
 from netlab.rules.scripts import PROTOCOLS, RouterFacts, text_of
 
@@ -39,6 +41,9 @@ _FAN_OUT = 16
 """Tries per chain; chains of chains reach 4,096 tries within the kernel's 16 nested jumps."""
 
 _ALL_NUMBERS = 2**32 - 1
+
+_WITHOUT_CHECKSUM = 1
+"""The mark, for its first packet, of a flow that came without a UDP checksum; nothing else marks flows."""
 
 REMOVAL = f"add table {TABLE}\ndelete table {TABLE}\n"
 """Removes the table, whether it is there or not."""
@@ -54,6 +59,7 @@ def table(behavior: NatBehavior, facts: RouterFacts, *, seed: int) -> str:
     memories = memory.memories_of(behavior)
     chains = [
         *_port_chains(behavior, facts, seed=seed),
+        *_moving(behavior, facts),
         _chain("allocate", _allocation(behavior, facts)),
         *_remapping(behavior, facts),
         _chain("srcnat", _source_hook(behavior, facts)),
@@ -83,6 +89,10 @@ def _take(facts: RouterFacts, behavior: NatBehavior, *conditions: str) -> str:
 
 def _is_free() -> str:
     return f"{memory.USED.key(PROPOSED)} != @{memory.USED.name}"
+
+
+def _is_own() -> str:
+    return f"{memory.OWNED.key(PROPOSED)} @{memory.OWNED.name}"
 
 
 def _port_chains(behavior: NatBehavior, facts: RouterFacts, *, seed: int) -> list[str]:
@@ -127,13 +137,19 @@ def _tries(count: int) -> list[str]:
 
 
 def _allocation(behavior: NatBehavior, facts: RouterFacts) -> list[str]:
-    preserves = behavior.allocation is PortAllocation.PRESERVING
     return [
+        f"udp checksum 0 ct mark set {_WITHOUT_CHECKSUM}",
         *_mapped(behavior, facts),
-        *([_take(facts, behavior, _is_free())] if preserves else []),
-        "jump try_all",
-        "drop",
+        *_new_port(behavior, facts),
     ]
+
+
+def _new_port(behavior: NatBehavior, facts: RouterFacts) -> list[str]:
+    """The rules for a flow that has no mapping, from which no packet returns."""
+    is_ours = [_is_own()] if memory.mapping_may_be_stale(behavior) else []  # one that it moved away from
+    preserves = behavior.allocation is PortAllocation.PRESERVING
+    own_ports = [_is_free(), *is_ours] if preserves else []
+    return [*(_take(facts, behavior, condition) for condition in own_ports), "jump try_all", "drop"]
 
 
 def _mapping_memory(behavior: NatBehavior) -> Memory | None:
@@ -147,18 +163,38 @@ def _mapped(behavior: NatBehavior, facts: RouterFacts) -> list[str]:
     if mapping is None:
         return []
     port = mapping.lookup(PROPOSED)
-    if behavior.early_inbound is EarlyInbound.REMAPS:
+    if memory.mapping_may_be_stale(behavior):
         return [f"{protocol} sport set {port} goto mapped" for protocol in PROTOCOLS]
     return [f"{PORTED} snat to {facts.wan_address} : {port}"]
 
 
+def _moving(behavior: NatBehavior, facts: RouterFacts) -> list[str]:
+    """A mapping holds while its port is its endpoint's and nobody came early there; else there is a new one.
+
+    An update would keep the port that the old one names, so the old one has to go.
+    """
+    mapping = _mapping_memory(behavior)
+    if mapping is None or not memory.mapping_may_be_stale(behavior):
+        return []
+    return [
+        _chain(
+            "mapped",
+            [
+                _take(facts, behavior, _is_own()),
+                f"{PORTED} delete @{mapping.name} {{ {mapping.element(PROPOSED)} }}",
+                *(f"{protocol} sport set {PROPOSED[Part.INSIDE_PORT]}" for protocol in PROTOCOLS),
+                *_new_port(behavior, facts),
+            ],
+        )
+    ]
+
+
 def _remapping(behavior: NatBehavior, facts: RouterFacts) -> list[str]:
-    """A NAT that remaps remembers who came early: towards them a mapping is worth nothing."""
+    """A NAT that remaps remembers who came early: towards them a port is worth nothing."""
     if behavior.early_inbound is not EarlyInbound.REMAPS:
         return []
     remember = f"update @{memory.EARLY.name} {{ {memory.EARLY.key(ARRIVING)} }}"
     return [
-        _chain("mapped", [_take(facts, behavior), "jump try_all", "drop"]),
         _chain(
             "arrived",
             [
@@ -188,6 +224,7 @@ def _learning(behavior: NatBehavior, facts: RouterFacts, memories: tuple[Memory,
     inward = f'iifname "{facts.wan}" oifname "{facts.lan}"'
     hook = [
         "type filter hook postrouting priority 150; policy accept;",
+        f"ct mark {_WITHOUT_CHECKSUM} udp checksum set 0 ct mark set 0",
         f"{outward} ct direction original goto started_inside",
         f"{outward} ct direction reply goto let_in",
     ]
@@ -196,12 +233,27 @@ def _learning(behavior: NatBehavior, facts: RouterFacts, memories: tuple[Memory,
             f"{inward} ct direction reply goto started_inside",
             f"{inward} ct direction original goto let_in",
         ]
-    if behavior.hairpinning:
-        hook.append(f"{_hairpinned(facts)} goto started_inside")
-    return [
+    chains = [
         _chain("started_inside", [one.update(STARTED_INSIDE) for one in learned]),
         _chain("let_in", [one.update(LET_IN) for one in learned]),
-        _chain("learn", hook),
+    ]
+    if behavior.hairpinning:
+        hook += _learning_from_hairpins(behavior, facts)
+        kept = [one for one in learned if Part.REMOTE_ADDRESS not in one.parts]
+        chains.append(_chain("turned", [one.update(TURNED) for one in kept]))
+    return [*chains, _chain("learn", hook)]
+
+
+def _learning_from_hairpins(behavior: NatBehavior, facts: RouterFacts) -> list[str]:
+    """Each side's packets keep its own mapping alive (RFC 4787 REQ-6), and may keep the other side's.
+
+    The side that did not start has a mapping already, for whatever destination: it learns no new one.
+    """
+    if behavior.inbound_refresh:
+        return [f"{_hairpinned(facts)} jump started_inside", f"{_hairpinned(facts)} goto turned"]
+    return [
+        f"{_hairpinned(facts)} ct direction original goto started_inside",
+        f"{_hairpinned(facts)} ct direction reply goto turned",
     ]
 
 

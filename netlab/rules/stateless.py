@@ -18,6 +18,9 @@ from netlab.rules import memory
 from netlab.rules.memory import ARRIVING
 from netlab.rules.scripts import RouterFacts
 
+_WITHOUT_CHECKSUM = 1
+"""The mark of a UDP packet that came without a checksum; nothing else marks packets on their way in."""
+
 
 def chains(behavior: NatBehavior, facts: RouterFacts) -> dict[str, list[str]]:
     """The rules of each chain by its name; none where packets from outside do keep mappings alive.
@@ -36,8 +39,10 @@ def chains(behavior: NatBehavior, facts: RouterFacts) -> dict[str, list[str]]:
     return {
         "turn": [
             "notrack",
+            f"udp checksum 0 meta mark set {_WITHOUT_CHECKSUM}",
             f"ip daddr set {memory.INSIDE_ADDRESS.lookup(ARRIVING)}",
             f"udp dport set {memory.INSIDE_PORT.lookup(ARRIVING)}",
+            f"meta mark {_WITHOUT_CHECKSUM} udp checksum set 0",  # writing has made it a wrong one
         ],
         "arrive": [
             "type filter hook prerouting priority raw; policy accept;",

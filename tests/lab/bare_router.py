@@ -12,13 +12,14 @@ import os
 import secrets
 import select
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 
-from netlab.profiles import NatProfile
+from netlab.profiles import NatProfile, profile
 from netlab.rules import RouterFacts, RuleScript, first_rules
 from netlab.tools import apply_settings, run_tool, run_tool_in
 from netlab.wiring import ONE_PROCESSOR
@@ -132,6 +133,12 @@ def router_with(
         yield built
 
 
+def changed(name: str, **changes: object) -> NatProfile:
+    """A profile with another behaviour in some respects."""
+    one = profile(name)
+    return replace(one, behavior=replace(one.behavior, **changes))  # type: ignore[arg-type]
+
+
 def endpoint_of(udp: socket.socket) -> Endpoint:
     """Where a socket is bound."""
     address, port, *_ = udp.getsockname()
@@ -153,6 +160,22 @@ def seen_by(
         if source is not None:
             return source
     return None
+
+
+def keep_sending(senders: Sequence[tuple[socket.socket, Endpoint]], seconds: float) -> None:
+    """Has every sender send ten packets a second to its destination for so long."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for sender, destination in senders:
+            sender.sendto(b"still here", destination)
+        time.sleep(0.1)  # not for synchronisation: a mapping's life is measured in real time
+
+
+def endpoint_outside(server: socket.socket, host: socket.socket) -> Endpoint:
+    """The external endpoint of a host's socket towards a server, which must be there."""
+    external = seen_by(server, host)
+    assert external is not None
+    return external
 
 
 def heard(receiver: socket.socket, token: bytes, *, within: float = PATIENCE) -> Endpoint | None:

@@ -213,7 +213,7 @@ def changed(name: str, **changes: object) -> NatProfile:
 SUBJECTS = [
     *((one, 1) for one in COMBINATIONS.values() if one.behavior.allocation is PortAllocation.PRESERVING),
     *((one, 2) for one in COMBINATIONS.values()),
-    *((profile(name), hosts) for name, hosts in [("naive", 1), ("symmetric", 1)]),
+    *((profile(name), hosts) for name, hosts in [("naive", 1), ("naive", 2), ("symmetric", 1)]),
     (profile("short-lifetime"), 2),
     (profile("symmetric-small-pool"), 2),
     (profile("udp-blocked"), 1),

@@ -9,8 +9,7 @@ from __future__ import annotations
 import shlex
 import socket
 import subprocess
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import pairwise
@@ -23,7 +22,7 @@ from natcore.nat import (
     MappingBehavior,
     PortAllocation,
 )
-from netlab.profiles import COMBINATIONS, PROFILES, NatProfile, profile
+from netlab.profiles import COMBINATIONS, PROFILES, profile
 from netlab.rules import RouterFacts, RuleScript, first_rules, forget_scripts, install_chains, router_rules
 from netlab.rules.ports import MAX_LISTED_PORTS
 from netlab.tools import apply_settings, run_tool, run_tool_in
@@ -38,7 +37,10 @@ from tests.lab.bare_router import (
     WAN_ADDRESS,
     BareRouter,
     bare_router,
+    changed,
     endpoint_of,
+    endpoint_outside,
+    keep_sending,
     router_with,
     seen_by,
 )
@@ -51,12 +53,6 @@ PRESERVING, RANDOM, SEQUENTIAL = PortAllocation
 
 LIFETIME = 1.0
 """Seconds; connection tracking counts in whole ones."""
-
-
-def changed(name: str, **changes: object) -> NatProfile:
-    """A profile with another behaviour in some respects."""
-    one = profile(name)
-    return replace(one, behavior=replace(one.behavior, **changes))  # type: ignore[arg-type]
 
 
 def port_seen(receiver: socket.socket, sender: socket.socket) -> int | None:
@@ -164,39 +160,9 @@ def test_random_ports_come_from_the_whole_range() -> None:
         assert len(set(ports)) == len(ports)
 
 
-@pytest.mark.parametrize("mapping", ["eim-apdf-preserving", "eim-adf-random", "adm-apdf-random", "symmetric"])
-def test_a_nat_that_hairpins_turns_packets_around_with_external_sources(mapping: str) -> None:
-    with router_with(changed(mapping, hairpinning=True)) as router:
-        server = router.on_internet()
-        host, other = router.at_home(HOST), router.at_home(OTHER_HOST)
-        host_external, other_external = seen_by(server, host), seen_by(server, other)
-        source = seen_by(other, host, other_external)
-        assert source is not None
-        assert source[0] == WAN_ADDRESS
-        if profile(mapping).behavior.mapping is EIM:
-            assert source == host_external
-        assert seen_by(host, other, source) == other_external
-        assert seen_by(other, host, other_external) == source
-
-
-@pytest.mark.parametrize("name", ["full-cone", "eim-eif-random", "symmetric"])
-def test_without_hairpinning_what_is_sent_to_the_own_external_endpoint_ends_in_silence(name: str) -> None:
-    with router_with(profile(name)) as router:
-        server = router.on_internet()
-        host, other = router.at_home(HOST), router.at_home(OTHER_HOST)
-        external = seen_by(server, other)
-        assert external is not None
-        host.connect(external)  # so that an ICMP error would be told
-        host.send(b"hairpin")
-        assert seen_by(server, other) is not None
-        host.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            host.recv(2048)
-
-
 @pytest.mark.parametrize("facts", [ONE_HOST, TWO_HOSTS], ids=["iptables", "nft"])
 @pytest.mark.parametrize("name", ["naive", "eim-apdf-random", "eim-adf-sequential", "adm-apdf-random"])
-def test_where_early_packets_remap_the_mapping_moves_towards_their_sender_only(
+def test_where_early_packets_remap_the_mapping_moves_for_their_sender_and_for_whoever_comes_later(
     name: str, facts: RouterFacts
 ) -> None:
     remaps = changed(name, early_inbound=EarlyInbound.REMAPS)
@@ -209,8 +175,10 @@ def test_where_early_packets_remap_the_mapping_moves_towards_their_sender_only(
         external = seen_by(server, host)
         assert external is not None
         assert seen_by(host, early, external) is None
-        assert seen_by(early, host) not in (None, external)
+        moved = seen_by(early, host)
+        assert moved not in (None, external)
         assert seen_by(server, host) == external
+        assert seen_by(router.on_internet(SERVER), host) == moved
 
 
 @pytest.mark.parametrize("name", ["port-restricted", "eim-apdf-random", "short-lifetime"])
@@ -221,21 +189,6 @@ def test_elsewhere_an_early_packet_changes_nothing(name: str) -> None:
         external = seen_by(server, host)
         assert seen_by(host, early, external) is None
         assert seen_by(early, host) == external
-
-
-def keep_sending(senders: Sequence[tuple[socket.socket, tuple[str, int]]], seconds: float) -> None:
-    """Has every sender send ten packets a second to its destination for so long."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        for sender, destination in senders:
-            sender.sendto(b"still here", destination)
-        time.sleep(0.1)  # not for synchronisation: a mapping's life is measured in real time
-
-
-def endpoint_outside(server: socket.socket, host: socket.socket) -> tuple[str, int]:
-    external = seen_by(server, host)
-    assert external is not None
-    return external
 
 
 def test_inbound_packets_alone_do_not_keep_a_mapping_that_outbound_ones_keep() -> None:
@@ -282,6 +235,19 @@ def test_where_inbound_packets_refresh_they_keep_the_whole_mapping() -> None:
             assert seen_by(host, server, external) == endpoint_of(server), case
             assert seen_by(host, router.on_internet(SERVER), external) is not None, case
             assert seen_by(router.on_internet(OTHER_SERVER), host) == external, case
+
+
+def test_a_mapping_that_has_lost_its_port_is_not_believed() -> None:
+    """Flows by another port renew what names it; but the port itself ends, and may be somebody else's."""
+    lost = changed("adm-eif-random", mapping_lifetime=LIFETIME, port_pool=2)
+    with router_with(lost) as router:
+        server, friend, other = router.on_internet(SERVER), router.on_internet(OTHER_SERVER), router.at_home()
+        host = router.at_home()
+        kept, given_up = endpoint_outside(server, host), endpoint_outside(friend, host)
+        assert seen_by(host, friend, kept) is not None  # it has a mapping, and comes in by another one's port
+        keep_sending([(friend, kept)], 1.6 * LIFETIME)
+        assert seen_by(server, other) == given_up
+        assert seen_by(router.on_internet(OTHER_SERVER), host) in (None, kept)
 
 
 def is_connected(router: BareRouter, port: int) -> bool:
