@@ -6,10 +6,15 @@ import json
 
 import click
 
+from natcore.nat import PortAllocation
 from netlab.cli.options import Profile
 from netlab.cli.report import columns
 from netlab.profiles import COMBINATIONS, PROFILES, NatProfile
 from netlab.topology.file import profile_document
+
+_COMBINATIONS_HEADING = """\
+Every combination of mapping (m), filtering (f) and port allocation, where
+ei is endpoint-independent, ad address-dependent, apd address-and-port-dependent:"""
 
 
 @click.command()
@@ -17,14 +22,25 @@ from netlab.topology.file import profile_document
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def profiles(wanted: NatProfile | None, as_json: bool) -> None:
     """Show the NAT profiles, or what one of them does."""
-    every = [*PROFILES.values(), *COMBINATIONS.values()]
     if as_json:
-        shown = every if wanted is None else [wanted]
+        shown = [*PROFILES.values(), *COMBINATIONS.values()] if wanted is None else [wanted]
         click.echo(json.dumps({"profiles": {one.name: profile_document(one) for one in shown}}))
     elif wanted is None:
-        click.echo("\n".join(columns([(one.name, one.summary) for one in every])))
+        click.echo(_list())
     else:
         click.echo(_description(wanted))
+
+
+def _list() -> str:
+    """The named profiles in a line each; the combinations, whose names say all, as a grid."""
+    named = columns([(one.name, one.summary) for one in PROFILES.values()])
+    pairs = dict.fromkeys(name.rpartition("-")[0] for name in COMBINATIONS)
+    grid = [tuple(_if_known(f"{pair}-{ports.value}") for ports in PortAllocation) for pair in pairs]
+    return "\n".join([*named, "", _COMBINATIONS_HEADING, *(f"  {line}" for line in columns(grid))])
+
+
+def _if_known(name: str) -> str:
+    return name if name in COMBINATIONS else ""
 
 
 def _description(wanted: NatProfile) -> str:

@@ -2,29 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 
 from netlab.demo import Demonstration
 from netlab.proof import Proof
+from netlab.proof.claims import COUNTDOWN, UNASKED, name_pool, yes_or_no
 from netlab.state import LabState, NodeState
 
-_COLUMNS = {
-    "control: unasked datagram": "control",
-    "mapping": "mapping",
-    "filtering": "filtering",
-    "allocation": "ports",
-    "hairpinning": "hairpin",
-    "early inbound": "early",
-    "mapping lifetime": "lifetime",
-    "inbound refresh": "refresh",
-    "tcp ports": "TCP",
+
+def _behavior(measured: Mapping[str, str]) -> str:
+    mapping, filtering = (
+        f"{_LETTERS[value]}{letter}" if (value := measured[name]) in _LETTERS else value
+        for name, letter in (("mapping", "M"), ("filtering", "F"))
+    )
+    return f"{mapping:<4} {filtering}"
+
+
+def _ports(measured: Mapping[str, str]) -> str:
+    allocation = measured["allocation"].removesuffix(", step 1").replace(", step ", "+")
+    pool = measured.get("port pool", name_pool(None))
+    return allocation if pool == name_pool(None) else f"{allocation}/{pool.removesuffix(' ports')}"
+
+
+def _timer(measured: Mapping[str, str]) -> str:
+    refreshed = " out" if measured.get("inbound refresh") == yes_or_no(False) else ""
+    return measured["mapping lifetime"].replace(f", {COUNTDOWN}", "*") + refreshed
+
+
+def _value_of(name: str) -> Callable[[Mapping[str, str]], str]:
+    return lambda measured: measured[name].replace(", ", ",")
+
+
+_COLUMNS: Mapping[str, tuple[tuple[str, ...], Callable[[Mapping[str, str]], str]]] = {
+    "control": ((UNASKED,), _value_of(UNASKED)),
+    "behavior": (("mapping", "filtering"), _behavior),
+    "ports": (("allocation", "port pool"), _ports),
+    "hairpin": (("hairpinning",), _value_of("hairpinning")),
+    "early": (("early inbound",), _value_of("early inbound")),
+    "timer": (("mapping lifetime", "inbound refresh"), _timer),
+    "TCP": (("tcp ports",), _value_of("tcp ports")),
 }
-"""The properties that have a column in the table of all profiles, with its heading."""
+"""Of the table of all profiles: each column's heading, the properties in it, and how it shows them.
+
+With the longest name of a profile it is 100 characters wide.
+"""
+
+_LETTERS = {
+    "endpoint-independent": "EI",
+    "address-dependent": "AD",
+    "address-and-port-dependent": "APD",
+}
 
 _LEGEND = """\
-control: a datagram to a host that has sent nothing.  EI, AD, APD: endpoint-independent, address-dependent,
-address-and-port-dependent (M mapping, F filtering).  early: what an unsolicited packet does to the mapping.
-*: by the kernel's countdown, the others by waiting.  others: coturn's natdiscovery, and stun-client."""
+control   a datagram to a host that has sent nothing
+behavior  mapping and filtering: endpoint-independent (EI), address-dependent (AD),
+          address-and-port-dependent (APD)
+early     what an unasked packet does to the mapping
+timer     of an idle mapping; *: by the kernel's countdown, others by waiting;
+          out: only packets out refresh it
+tools     on how many properties coturn's natdiscovery and stun-client agree
+held      claims that hold, the tools' included"""
 
 
 def lab_text(lab: LabState) -> str:
@@ -35,19 +74,38 @@ def lab_text(lab: LabState) -> str:
 
 
 def proof_details(proofs: Sequence[Proof]) -> str:
-    """Claimed against measured, one line a property."""
-    rows = [("profile", "property", "claimed", "measured", "")]
-    rows += [(proof.profile, *row) for proof in proofs for row in proof.rows()]
-    return "\n".join([*columns(rows), "", _verdict(proofs)])
+    """Claimed against measured, one line a property; those that a foreign tool judges under its name."""
+    blocks = [line for proof in proofs for block in _blocks(proof) for line in (*columns(block), "")]
+    has_countdown = any(COUNTDOWN in value for proof in proofs for value in proof.claimed.values())
+    remarks = [
+        f"not compared: {proof.profile}, {name}: {why}"
+        for proof in proofs
+        for name, why in proof.remarks.items()
+    ]
+    notes = [*([f"*: {COUNTDOWN}"] if has_countdown else []), *remarks]
+    return "\n".join([*blocks, *notes, *([""] if notes else []), _verdict(proofs)])
+
+
+def _blocks(proof: Proof) -> Iterator[list[tuple[str, ...]]]:
+    """The rows of each who has measured: netlab under the profile's name, then the tools under theirs."""
+    for tool, names in groupby(proof.claimed, key=lambda name: name.partition(" (")[2].rstrip(")")):
+        rows: list[tuple[str, ...]] = [(tool or proof.profile, "claimed", "measured", "")]
+        for name in names:
+            texts = [
+                text.replace(f", {COUNTDOWN}", " *") for text in (proof.claimed[name], proof.measured[name])
+            ]
+            verdict = "DIFFERS" if name in proof.differences else "ok"
+            rows.append((re.split("[:(]", name)[0].strip(), *texts, verdict))
+        yield rows
 
 
 def proof_table(proofs: Sequence[Proof]) -> str:
-    """What was measured, one line a profile; where it is not what was claimed, the claim stands before it."""
-    rows = [("profile", *_COLUMNS.values(), "others say", "claims held")]
+    """What was measured, one line a profile; where it is not what was claimed, a mark and a line below."""
+    rows = [("profile", *_COLUMNS, "tools", "held")]
     for proof in proofs:
-        cells = [_cell(proof, name) for name in _COLUMNS]
-        held = f"{len(proof.claimed) - len(proof.differences)} of {len(proof.claimed)}"
-        rows.append((proof.profile, *cells, _others(proof), held if proof.holds else f"{held}: FAILED"))
+        held = f"{len(proof.claimed) - len(proof.differences)}/{len(proof.claimed)}"
+        cells = [_cell(proof, names, shown) for names, shown in _COLUMNS.values()]
+        rows.append((proof.profile, *cells, _others(proof), held if proof.holds else f"{held} FAILED"))
     differences = [
         f"DIFFERS: {proof.profile}, {name}: claimed {proof.claimed[name]}, measured {proof.measured[name]}"
         for proof in proofs
@@ -56,25 +114,17 @@ def proof_table(proofs: Sequence[Proof]) -> str:
     return "\n".join([*columns(rows), "", _LEGEND, "", *differences, _verdict(proofs)])
 
 
-def _cell(proof: Proof, name: str) -> str:
-    if name not in proof.claimed:
+def _cell(proof: Proof, names: tuple[str, ...], shown: Callable[[Mapping[str, str]], str]) -> str:
+    if names[0] not in proof.claimed:
         return "-"
-    claimed, measured = (_brief(name, table[name]) for table in (proof.claimed, proof.measured))
-    return measured if name not in proof.differences else f"{claimed} -> {measured}"
-
-
-def _brief(name: str, value: str) -> str:
-    """A value in a narrow column."""
-    letters = {"endpoint-independent": "EI", "address-dependent": "AD", "address-and-port-dependent": "APD"}
-    suffix = {"mapping": "M", "filtering": "F"}.get(name, "")
-    return letters[value] + suffix if value in letters else value.replace(", by the kernel's countdown", " *")
+    return shown(proof.measured) + ("!" if set(names) & set(proof.differences) else "")
 
 
 def _others(proof: Proof) -> str:
     """Whether the foreign tools agree: their properties end in the tool's name."""
     theirs = [name for name in proof.claimed if name.endswith(")")]
     agreeing = [name for name in theirs if name not in proof.differences]
-    return f"{len(agreeing)} of {len(theirs)}" if theirs else "-"
+    return f"{len(agreeing)}/{len(theirs)}" if theirs else "-"
 
 
 def _verdict(proofs: Sequence[Proof]) -> str:

@@ -21,7 +21,7 @@ class Proof:
         node: the router, or the public host of the profile ``open``.
         profile: the name of the profile.
         claimed: each property that can be observed, in the order of a table; those that a foreign tool judges
-            have its name, as in ``mapping, says stun``.
+            have its name, as in ``mapping (stun)``.
         measured: the same properties.
         remarks: what a foreign tool could not say, and why.
         evidence: the probe's own record.
@@ -43,14 +43,6 @@ class Proof:
     def holds(self) -> bool:
         """Whether the NAT is what it says."""
         return not self.differences
-
-    def rows(self) -> tuple[tuple[str, str, str, str], ...]:
-        """For a table: property, claimed, measured, and the verdict; then what could not be compared."""
-        compared = (
-            (name, claimed, self.measured[name], "DIFFERS" if name in self.differences else "ok")
-            for name, claimed in self.claimed.items()
-        )
-        return (*compared, *((name, "", remark, "-") for name, remark in self.remarks.items()))
 
     def require(self) -> None:
         """Checks that the proof holds.
