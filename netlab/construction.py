@@ -51,9 +51,10 @@ def remake_router(lab: str, topology: Topology, nat: Nat) -> None:
         UnsupportedBehavior: there are no rules for it.
         ToolFailed: iptables, ipset or nft refused.
     """
-    apply_settings(namespace_of(lab, nat.name), lifetime_settings(nat))
     seed = secrets.randbits(32)  # or random ports would come in the order in which they came before
-    _apply(lab, nat.name, *router_rules(nat.profile, _facts(topology, nat), seed=seed))
+    rules = router_rules(nat.profile, _facts(topology, nat), seed=seed)
+    apply_settings(namespace_of(lab, nat.name), lifetime_settings(nat))
+    _apply(lab, nat.name, *rules)
 
 
 def forget_mappings(lab: str, topology: Topology, nat: Nat) -> None:

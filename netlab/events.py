@@ -2,12 +2,17 @@
 
 Every event takes effect before its method returns. Rules alone change nothing for flows that exist, because
 a NAT's rules see only the first packet of a flow; so whatever changes a router also makes it forget.
+
+An event happens or does not: an interrupt waits for its end, and what the kernel refuses half-way is undone, so
+what the lab is said to be is always what it is.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
@@ -21,7 +26,8 @@ from netlab.construction import (
     remake_router,
 )
 from netlab.distance import with_link
-from netlab.errors import BadTopology, NodeNotFound, ProcessFailed
+from netlab.errors import BadTopology, LabError, NodeNotFound, ProcessFailed
+from netlab.interrupts import interrupts_deferred
 from netlab.process import NodeProcess
 from netlab.profiles import Boundary, NatProfile
 from netlab.tools import run_tool
@@ -52,6 +58,7 @@ class Events:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
 
+    @interrupts_deferred()
     def reboot(self, nat: str) -> None:
         """Power-cycles a router: all mappings are gone, and random ports come in another order than before.
 
@@ -60,10 +67,12 @@ class Events:
         router = self._router(nat)
         remake_router(self._lab.name, self._now, router)
 
+    @interrupts_deferred()
     def forget(self, nat: str) -> None:
         """Has a router forget its mappings and nothing else."""
         forget_mappings(self._lab.name, self._now, self._router(nat))
 
+    @interrupts_deferred()
     def swap(self, nat: str, profile: NatProfile) -> None:
         """Puts another profile in a router's place.
 
@@ -75,33 +84,43 @@ class Events:
             addresses = "private" if old.translates else "public"
             raise BadTopology(f"{nat!r} cannot become {profile.name!r}: its home has {addresses} addresses")
         new = replace(old, profile=profile)
-        changed = self._with(old, new)
-        remake_router(self._lab.name, changed, new)
-        self._lab.adopt(changed)
+        before, changed = self._now, self._with(old, new)
+        with _or_else(lambda: remake_router(self._lab.name, before, old)):
+            remake_router(self._lab.name, changed, new)
+            self._lab.adopt(changed)
 
+    @interrupts_deferred()
     def change_address(self, nat: str, address: IPv4Address) -> None:
         """Gives a router another address on the side of the internet, as a provider does at night.
 
         Raises:
-            BadTopology: the address is taken, or cannot be there.
+            BadTopology: the address is taken, or cannot be there, or the router's cable is cut.
         """
         old = self._router(nat)
         new = replace(old, wan_address=address)
-        changed = self._with(old, new)
-        cable = replace(self._cable(nat, 0), addresses=(address,))
+        before, changed = self._now, self._with(old, new)
+        cable = self._cable(nat, 0)
+        if not _is_up(namespace_of(self._lab.name, cable.parent), cable.port):
+            raise BadTopology(f"the cable of {nat!r} is cut: restore it first")
+        with _or_else(lambda: self._move(new, old, before)):
+            self._move(old, new, changed)
+            self._lab.adopt(changed)
+
+    def _move(self, old: Nat, new: Nat, changed: Topology) -> None:
+        """Gives a router its new address, wherever on the way there it is."""
+        cable = replace(self._cable(new.name, 0), addresses=(new.wan_address,))
         if new.behind is None:
-            leave = f"route del {old.wan_address} dev {cable.port}"
+            leave = f"route flush exact {old.wan_address}/32 dev {cable.port}"
             self._configure(CORE, leave, *core_side(cable, changed))
-        length = 32 if new.behind is None else changed.nat(new.behind).lan_network.prefixlen
-        leave = f"address del {old.wan_address}/{length} dev {cable.interface}"
-        self._configure(nat, leave, *outer_side(new, changed))
-        for router in changed.chain(nat)[:2]:  # an outer router's rules name the inner one's address
+        leave = f"address flush dev {cable.interface} to {old.wan_address}/32"
+        self._configure(new.name, leave, *outer_side(new, changed))
+        for router in changed.chain(new.name)[:2]:  # an outer router's rules name the inner one's address
             remake_router(self._lab.name, changed, router)
         if new.behind is not None:  # the outer router knows by the address whose link a packet came by
             for node, needed in distance_of(self._lab.name, changed).items():
                 apply_distance(self._lab.name, node, needed)
-        self._lab.adopt(changed)
 
+    @interrupts_deferred()
     def cut(self, node: str, interface: int = 0) -> None:
         """Pulls the cable of a host's interface, or of a router towards the internet.
 
@@ -110,6 +129,7 @@ class Events:
         cable = self._cable(node, interface)
         self._configure(cable.parent, f"link set {cable.port} down")
 
+    @interrupts_deferred()
     def restore(self, node: str, interface: int = 0) -> None:
         """Plugs in a cable that was cut."""
         cable = self._cable(node, interface)
@@ -117,6 +137,7 @@ class Events:
         self._configure(cable.parent, *lines)
         self._await_carrier(cable)
 
+    @interrupts_deferred()
     def change_link(self, node: str, link: Link, interface: int = 0) -> None:
         """Gives the cable of a host's interface, or of a router towards the internet, another link.
 
@@ -127,9 +148,10 @@ class Events:
         """
         before = self._cable(node, interface)
         after = replace(before, link=link)
-        changed = with_link(self._now, node, before.interface, link)
-        follow_link(self._lab.name, before, after, changed)
-        self._lab.adopt(changed)
+        now, changed = self._now, with_link(self._now, node, before.interface, link)
+        with _or_else(lambda: follow_link(self._lab.name, after, before, now)):
+            follow_link(self._lab.name, before, after, changed)
+            self._lab.adopt(changed)
 
     def background_traffic(self, nat: str, mappings_per_second: float) -> NodeProcess:
         """Has another device in a router's home open so many new mappings a second, until it is stopped.
@@ -186,6 +208,17 @@ class Events:
     def _configure(self, node: str, *lines: str) -> None:
         command = ["ip", "-n", namespace_of(self._lab.name, node), "-batch", "-"]
         run_tool(command, text="".join(f"{line}\n" for line in lines))
+
+
+@contextmanager
+def _or_else(undo: Callable[[], None]) -> Iterator[None]:
+    """Has what an event did before it failed undone; what then cannot be is lost beside what failed first."""
+    try:
+        yield
+    except BaseException:
+        with suppress(LabError):
+            undo()
+        raise
 
 
 def _is_up(namespace: str, interface: str) -> bool:

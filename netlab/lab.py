@@ -76,7 +76,7 @@ class Lab:
         self.topology = topology
         self.events = Events(self)
         self.backend = backend or NamespaceBackend()
-        self.name = lab_name(name) if name else f"{LAB_PREFIX}{secrets.token_hex(3)}"
+        self.name = lab_name(name) if name is not None else f"{LAB_PREFIX}{secrets.token_hex(3)}"
         self.proofs: tuple[Proof, ...] = ()
         self._prove_first = prove
         self._state = LabState(
@@ -113,9 +113,13 @@ class Lab:
         return lab
 
     def __enter__(self) -> Self:
-        if not self._is_attached:
-            self.up()
-        return self
+        try:
+            if not self._is_attached:
+                self.up()
+            return self
+        except BaseException:
+            self.down()  # an interrupt may come just when it is up
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -189,7 +193,13 @@ class Lab:
         command = self.backend.command(self.name, node, argv)
         try:
             return subprocess.run(
-                command, input=text, text=True, capture_output=True, timeout=timeout, check=False
+                command,
+                input=text,
+                encoding="utf-8",
+                errors="replace",  # as its files are read: a program may write what it likes
+                capture_output=True,
+                timeout=timeout,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             expected, got = f"to end within {timeout:g} s", "it still runs"
@@ -293,17 +303,26 @@ class Lab:
         """
         command = instrument_command(namespace_of(self.name, node), script, *options)
         process = self._start(command, label=f"{node}-{Path(script).stem}")
-        process.wait_for_line("^READY$", timeout=_START_TIMEOUT)
+        try:
+            process.wait_for_line("^READY$", timeout=_START_TIMEOUT)
+        except BaseException:
+            process.stop()  # the lab may not be ours, and then nobody else would
+            raise
         return process
 
     def _start(self, command: Sequence[str], *, label: str) -> NodeProcess:
         earlier = sum(process.label.partition("~")[0] == label for process in self._processes)
         unique = f"{label}~{earlier + 1}" if earlier else label
-        process = NodeProcess(command, label=unique, folder=self.artefacts)
-        self._processes.append(process)
-        identity = process.id  # once: it may end between two looks
-        if identity is not None:
-            self._remember(lambda state: state.with_process(identity))
+        with interrupts_deferred():  # or one could come while it runs and nobody knows of it
+            process = NodeProcess(command, label=unique, folder=self.artefacts)
+            self._processes.append(process)
+            identity = process.id  # once: it may end between two looks
+            try:
+                if identity is not None:
+                    self._remember(lambda state: state.with_process(identity))
+            except BaseException:
+                process.stop()  # somebody has taken the lab down meanwhile
+                raise
         return process
 
     def _remember(self, edit: Callable[[LabState], LabState]) -> None:

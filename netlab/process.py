@@ -91,7 +91,7 @@ class NodeProcess:
             self._popen.stdin.write(text.encode() + b"\n")
             self._popen.stdin.flush()
         except BrokenPipeError:
-            raise self._failure(f"to read the line {text!r}") from None
+            raise self.failure(f"to read the line {text!r}") from None
 
     def lines(self) -> list[str]:
         """The complete lines on stdout so far, oldest first."""
@@ -113,11 +113,11 @@ class NodeProcess:
                     self._lines_read = number + 1
                     return lines[number]
             if has_ended or time.monotonic() >= deadline:
-                raise self._failure(f"a line like {pattern!r} within {timeout:g} s")
+                raise self.failure(f"a line like {pattern!r} within {timeout:g} s")
             time.sleep(_POLL_INTERVAL)
 
-    def wait(self, *, timeout: float = 10.0) -> int:
-        """Its exit code, once it has ended.
+    def wait(self, *, timeout: float | None = 10.0) -> int:
+        """Its exit code, once it has ended; None waits for ever.
 
         Raises:
             ProcessFailed: it still runs after ``timeout`` seconds.
@@ -125,7 +125,7 @@ class NodeProcess:
         try:
             return self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise self._failure(f"to end within {timeout:g} s") from None
+            raise self.failure(f"to end within {timeout:g} s") from None
 
     def stop(self) -> int:
         """Asks it to end (SIGTERM), then makes it (SIGKILL); returns its exit code."""
@@ -153,8 +153,11 @@ class NodeProcess:
             self._popen.wait(_STOP_TIMEOUT)
         self.release()
 
-    def _failure(self, expected: str) -> ProcessFailed:
+    def failure(self, expected: str) -> ProcessFailed:
+        """The error that it did not do what was expected, with what it does or has said instead."""
         code = self._popen.poll()
-        said = self.stderr.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        said: list[str] = []
+        with suppress(FileNotFoundError):  # it has gone with the lab
+            said = self.stderr.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         got = "it still runs and is silent" if code is None else f"it ended with exit code {code}"
         return ProcessFailed(self.label, expected=expected, got=f"{got}{f' ({said[-1]})' if said else ''}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from ipaddress import IPv4Address
 
 import click
@@ -14,16 +13,32 @@ from netlab.rootless.command import become_root
 from netlab.topology.link import Link
 
 
+class _EventCommand(click.Command):
+    """A command for a running lab, which is looked for once the command line is understood."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """The command itself.
+
+        Raises:
+            EnvironmentProblem: the user cannot be root here.
+            LabNotFound: there is no such lab.
+        """
+        become_root()
+        assert ctx.parent is not None
+        ctx.obj = Lab.running(ctx.parent.params["name"])
+        return super().invoke(ctx)
+
+
 @click.group()
 @click.option("--lab", "name", help="Which lab, where there are several.")
-@click.pass_context
-def event(context: click.Context, name: str | None) -> None:
+def event(name: str | None) -> None:
     """Make something happen to a running lab.
 
     For example: netlab event reboot nat-elsa
     """
-    become_root()
-    context.obj = Lab.running(name)
+
+
+event.command_class = _EventCommand
 
 
 _interface = click.option(
@@ -108,8 +123,9 @@ def traffic(lab: Lab, nat: str, frequency: float) -> None:
     They are another device's in the router's home, and take ports as its programs would.
     """
     process = lab.events.background_traffic(nat, frequency)
-    click.echo(f"{frequency:g} new mappings a second behind {nat}; ctrl-C ends it", err=True)
     try:
-        signal.pause()
+        click.echo(f"{frequency:g} new mappings a second behind {nat}; ctrl-C ends it", err=True)
+        process.wait(timeout=None)
+        raise process.failure("to go on until ctrl-C")
     finally:
         process.stop()

@@ -36,6 +36,11 @@ class Capture:
         self._process = process
 
     def stop(self) -> list[Packet]:
-        """Ends the recording, with all that had arrived, and returns its IPv4 packets in order."""
-        self._process.stop()
+        """Ends the recording, with all that had arrived, and returns its IPv4 packets in order.
+
+        Raises:
+            ProcessFailed: it had ended before, on a full disk for example; what is missing is unknown.
+        """
+        if self._process.stop() != 0:
+            raise self._process.failure("to record until it is told to end")
         return read_packets(self.file)

@@ -167,6 +167,7 @@ def run(send: Callable[[bytes], None], packets: Iterator[bytes], pace: Pace) -> 
 
     try:
         signal.signal(signal.SIGTERM, end)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         print("READY", flush=True)
         for packet in packets:
             now = time.monotonic()
@@ -197,6 +198,7 @@ def main() -> None:
     randomness = random.Random(arguments.seed)
     packets = (datagram(arguments.source, own, arguments.to, far) for own, far in ports(randomness))
     steps = gaps(arguments.rate, randomness if arguments.poisson else None)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # what is plugged in must be unplugged
     try:
         with device(arguments.bridge, arguments.source) as send:
             sent = run(send, packets, Pace(steps, time.monotonic()))

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 
+from netlab import construction, events
+from netlab import lab as lab_module
+from netlab.backend import namespace_of
+from netlab.errors import BadTopology, ProcessFailed, ToolFailed
+from netlab.lab import Lab
+from netlab.profiles import profile
+from netlab.state import find_lab, nodes_of
+from netlab.tools import run_tool
+from netlab.topology.scenes import two_nats
 from tests.lab.traces import traces_of
 
 pytestmark = pytest.mark.lab
@@ -31,3 +44,95 @@ def test_a_lab_whose_name_nobody_could_be_told_is_taken_down() -> None:
     done = shell("$NETLAB up --name untold > /dev/full")
     assert (done.returncode, done.stderr) == (1, "netlab: No space left on device\n")
     assert traces_of("nl-untold") == []
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab(two_nats(profile("port-restricted"), profile("open")), prove=False) as running:
+        yield running
+
+
+def is_what_it_says(lab: Lab) -> bool:
+    known = find_lab(lab.name)
+    return known.nodes == nodes_of(lab.topology) and all(proof.holds for proof in lab.prove())
+
+
+@pytest.mark.parametrize("calls_before", [0, 1])
+def test_an_event_that_the_kernel_refuses_half_way_has_not_happened(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, calls_before: int
+) -> None:
+    before, refusals = lab.topology, [calls_before]
+
+    def refuse_once(*arguments: Any) -> None:
+        if not refusals:
+            construction.remake_router(*arguments)
+            return
+        if refusals.pop():
+            construction.remake_router(*arguments)  # all is done, and still it fails
+        raise ToolFailed(["nft"], returncode=1, complaint="no memory")
+
+    monkeypatch.setattr(events, "remake_router", refuse_once)
+    with pytest.raises(ToolFailed, match="no memory"):
+        lab.events.swap("nat-elsa", profile("symmetric"))
+    assert lab.topology == before
+    assert is_what_it_says(lab)
+    refusals.append(calls_before)
+    with pytest.raises(ToolFailed, match="no memory"):
+        lab.events.change_address("nat-elsa", IPv4Address("203.0.113.99"))
+    assert lab.topology == before
+    assert is_what_it_says(lab)
+
+
+def test_an_interrupt_waits_for_the_end_of_an_event(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def be_interrupted(*arguments: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        construction.remake_router(*arguments)
+
+    monkeypatch.setattr(events, "remake_router", be_interrupted)
+    for name in ("symmetric", "port-restricted"):
+        with pytest.raises(KeyboardInterrupt):
+            lab.events.swap("nat-elsa", profile(name))
+        assert lab.topology.nat("nat-elsa").profile.name == name
+        assert is_what_it_says(lab)
+
+
+def test_a_router_without_a_cable_gets_no_other_address(lab: Lab) -> None:
+    lab.events.cut("nat-elsa")
+    with pytest.raises(BadTopology, match="the cable of 'nat-elsa' is cut: restore it first"):
+        lab.events.change_address("nat-elsa", IPv4Address("203.0.113.99"))
+    lab.events.restore("nat-elsa")
+    assert is_what_it_says(lab)
+
+
+def test_background_traffic_that_nobody_waited_for_is_unplugged(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lab_module, "_START_TIMEOUT", 0.0)
+    with pytest.raises(ProcessFailed, match="nat-elsa-traffic"):
+        lab.events.background_traffic("nat-elsa", 10)
+    assert not any(process.is_alive() for process in lab.state.processes)
+    assert "bg" not in run_tool(["ip", "-n", namespace_of(lab.name, "nat-elsa"), "-brief", "link"])
+
+
+def test_a_recording_that_broke_off_is_not_taken_for_a_whole_one(lab: Lab) -> None:
+    capture = lab.capture("server", "eth0")
+    lab.state.processes[-1].kill()
+    with pytest.raises(ProcessFailed, match="ended with exit code -9, expected to record until"):
+        capture.stop()
+
+
+def test_a_program_may_write_what_is_no_text(lab: Lab) -> None:
+    assert lab.run("elsa", ["printf", r"\377"]).stdout == "\N{REPLACEMENT CHARACTER}"
+
+
+def test_background_traffic_ends_with_its_lab() -> None:
+    script = """
+$NETLAB up --name gone >&2 && { $NETLAB event --lab gone traffic nat-elsa 20/s & } &&
+until $NETLAB exec --lab gone nat-elsa -- ip -brief link show type veth | grep -q bg; do :; done
+$NETLAB down gone; wait $!
+"""
+    done = shell(script)
+    assert done.returncode == 1
+    expected = "netlab: nat-elsa-traffic: got it ended with exit code -9, expected to go on until ctrl-C"
+    assert done.stderr.splitlines()[-1] == expected
+    assert traces_of("nl-gone") == []

@@ -114,3 +114,13 @@ def test_the_module_is_the_program_too() -> None:
     )
     for command in ("up", "down", "exec", "status", "clean", "prove", "demo"):
         assert f"  {command} " in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["event", "--help"], ["event", "traffic", "--help"], ["up", "--help"]])
+def test_help_needs_no_lab(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(state, "RUN_FOLDER", tmp_path)
+    code, out, err = run_main(arguments, monkeypatch, capsys)
+    assert (code, err) == (ExitCode.OK, "")
+    assert out.startswith("Usage: ")
