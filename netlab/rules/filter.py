@@ -15,8 +15,8 @@ from netlab.rules.scripts import RouterFacts
 def closed(facts: RouterFacts) -> list[str]:
     """Nothing passes in either direction, and nothing is confirmed: for while rules change.
 
-    Not even what a host sends to the external address: as a flow that ends at the router it would stay one for
-    as long as it goes on, and would never hairpin again.
+    Not even what a host sends to the external address: as a flow that ends at the router it would stay one
+    for as long as it goes on, and would never hairpin again.
     """
     return [f"-A NL_IN -i {facts.wan} -j DROP", _to_itself(facts)]
 

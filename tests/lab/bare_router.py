@@ -95,10 +95,8 @@ class BareRouter:
     def open_in(
         self, namespace: str, kind: int = socket.SOCK_DGRAM, family: int = socket.AF_INET
     ) -> socket.socket:
-        """A new socket in a namespace: a thread of its own goes there, makes it, and ends."""
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            made = pool.submit(_socket_in, namespace, kind, family).result()
-        return self.sockets.enter_context(made)
+        """A new socket in a namespace, which is closed with the router."""
+        return self.sockets.enter_context(socket_in(namespace, kind, family))
 
     def _open(self, namespace: str, address: str, port: int) -> socket.socket:
         made = self.open_in(namespace)
@@ -182,7 +180,7 @@ def heard(receiver: socket.socket, token: bytes, *, within: float = PATIENCE) ->
     """The source of the packet with this content, if it comes in time; others before it are dropped."""
     while select.select([receiver], [], [], within)[0]:
         try:
-            data, (address, port, *_) = receiver.recvfrom(2048)
+            data, (address, port, *_) = receiver.recvfrom(65536)
         except OSError:  # an ICMP error on its way back
             continue
         if data == token:
@@ -223,7 +221,13 @@ def _configure(namespace: str, *lines: str) -> None:
     run_tool(["ip", "-n", namespace, "-batch", "-"], text="".join(f"{line}\n" for line in lines))
 
 
-def _socket_in(namespace: str, kind: int, family: int) -> socket.socket:
+def socket_in(namespace: str, kind: int = socket.SOCK_DGRAM, family: int = socket.AF_INET) -> socket.socket:
+    """A new socket in a namespace: a thread of its own goes there, makes it, and ends."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(_go_and_open, namespace, kind, family).result()
+
+
+def _go_and_open(namespace: str, kind: int, family: int) -> socket.socket:
     handle = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
     try:
         if ctypes.CDLL(None, use_errno=True).setns(handle, _CLONE_NEWNET):
