@@ -57,7 +57,20 @@ Exit codes (exec has its program's):
 """
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
+class _Commands(click.Group):
+    """Shows the commands in the order in which they are met, not in that of the alphabet."""
+
+    ORDER = (
+        *("demo", "up", "exec", "event", "status", "down", "clean"),
+        *("profiles", "prove", "matrix", "rootless"),
+    )
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return sorted(super().list_commands(ctx), key=self.ORDER.index)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
 @click.option("--debug", is_flag=True, help="Show a traceback on errors.")
 @click.version_option(package_name="nat-traversal-toolkit")
 def cli(debug: bool) -> None:
@@ -92,7 +105,10 @@ def up(
     name: str | None,
     as_json: bool,
 ) -> None:
-    """Build a lab with a server and two NATs, or one of your own, and leave it running."""
+    """Build a lab and leave it running.
+
+    It has a public server, and elsa and anna each behind a NAT of her own; or it is one of your own.
+    """
     started = time.monotonic()
     if topology is None:
         pair = profiles or (profile(DEFAULT_PROFILE), profile(DEFAULT_PROFILE))
@@ -126,7 +142,10 @@ def _present(lab: Lab, *, seconds: float, as_json: bool) -> None:
 @cli.command()
 @click.argument("name", required=False)
 def down(name: str | None) -> None:
-    """Take a lab down; without NAME the only one there is."""
+    """Take a lab down.
+
+    Without NAME it is the only one there is.
+    """
     require_root()
     lab = state.find_lab(name)
     take_down(lab)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -15,18 +16,24 @@ import click
 from netlab.backends import BACKEND_NAMES, backend_named
 from netlab.cli.exit_codes import ExitCode
 from netlab.cli.options import Duration, Probability, Profile
+from netlab.cli.report import columns
 from netlab.errors import UsageProblem
 from netlab.matrix.contract import MAX_TIMEOUT, Contract, find_contract, shipped_programs
 from netlab.matrix.output import MARKDOWN_NAME, PAGE_NAME, default_folder, prepare, write
 from netlab.matrix.progress import watching
 from netlab.matrix.results import Matrix, Settings, matrix_object, summary_of
 from netlab.matrix.runner import MAX_JOBS, Outcomes, default_jobs, pairs_of, run_matrix
-from netlab.matrix.text import seconds_text
+from netlab.matrix.text import grid, seconds_text
 from netlab.matrix.verdict import Verdict
 from netlab.matrix.versions import versions
 from netlab.profiles import PROFILES, NatProfile
 from netlab.rootless.command import LabCommand
 from netlab.topology.scenes import two_nats
+
+_LEGEND = """\
+Rows call columns. A time: a direct path; –: none, as physics has it;
+✘: worse; ★: better; R: relayed; ≠: disproved; !: broken; ·: not run;
+~: timing decides."""
 
 MAX_REPEAT = 1000
 """Runs of each; more are more than a person waits for."""
@@ -109,10 +116,11 @@ def matrix(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Run a program behind every pair of NATs and compare with physics.
+    """Run a program behind every pair of NATs.
 
-    Writes matrix.html, matrix.md and matrix.json, with the artefacts of each run beside them. The exit
-    code is 1 when something is worse than physics, claimed and disproved, or broken.
+    What happens is held against what physics says. Writes matrix.html, matrix.md and matrix.json, with the
+    artefacts of each run beside them. The exit code is 1 when something is worse than physics, claimed and
+    disproved, or broken.
     """
     if timeout is not None and not 0 < timeout <= MAX_TIMEOUT:
         raise click.BadParameter(
@@ -188,11 +196,19 @@ def _run(settings: Settings, folder: Path) -> Matrix:
 
 
 def _summary(result: Matrix) -> str:
-    lines = []
+    """A line for each program, and its grid if that is not wider than the terminal."""
+    lines: list[str] = []
+    has_grid = False
     for program in result.settings.programs:
         counts = summary_of(result, program.name)
         verdicts = ", ".join(f"{counts[v.value]} {v.value}" for v in Verdict if counts[v.value])
         times = counts["elapsed"]
         timed = f"; median {seconds_text(times['median'])}, 95% {seconds_text(times['p95'])}" if times else ""
         lines.append(f"{program.name}: {counts['direct']} of {counts['runs']} direct ({verdicts}){timed}")
+        shown = columns([tuple(row) for row in grid(result, program.name)])
+        if max(map(len, shown)) <= shutil.get_terminal_size().columns:
+            lines += [*shown, ""]
+            has_grid = True
+    if has_grid:
+        lines += [_LEGEND, ""]
     return "\n".join([*lines, f"{result.settings.run_count} runs in {result.seconds:.0f} s"])

@@ -45,11 +45,12 @@ def prove(
     details: bool,
     as_json: bool,
 ) -> None:
-    """Measure NAT profiles, all by default, the named ones and the combinations.
+    """Measure NAT profiles against what they claim.
 
-    Each is held against what it claims, by netlab's own probe, by the kernel's countdowns and by coturn's
-    and stun-client's tools where they are installed. Any difference is a failure. The control is a datagram
-    to a host that has sent nothing: it must be stopped wherever a NAT or a firewall stands.
+    All by default, the named ones and the combinations: by netlab's own probe, by the kernel's countdowns
+    and by coturn's and stun-client's tools where they are installed. Any difference is a failure. The
+    control is a datagram to a host that has sent nothing: it must be stopped wherever a NAT or a firewall
+    stands.
     """
     wanted = tuple(dict.fromkeys(profiles)) or (*PROFILES.values(), *COMBINATIONS.values())
     proofs = prove_profiles(wanted, backend_named(backend), patience=patience, opinions=opinions)

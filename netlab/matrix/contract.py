@@ -107,8 +107,8 @@ class UnknownProgram(UsageProblem):
 
     def __str__(self) -> str:
         nearest = get_close_matches(self.name, self.known, n=1, cutoff=0.4)
-        guess = f"did you mean {nearest[0]}?" if nearest else f"expected one of {', '.join(self.known)}"
-        return f"unknown program {self.name!r}: {guess} Or give the path of a TOML file"
+        known = f"expected {', '.join(self.known)} or the path of a TOML file"
+        return f"unknown program {self.name!r}: {f'did you mean {nearest[0]}?' if nearest else known}"
 
 
 class ProgramUnavailable(EnvironmentProblem):

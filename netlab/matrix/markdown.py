@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from netlab.complaint import one_line
 from netlab.matrix.claim import Outcome
-from netlab.matrix.results import Cell, Matrix, summary_of
-from netlab.matrix.text import cell_text, seconds_text
+from netlab.matrix.results import Matrix, summary_of
+from netlab.matrix.text import grid, seconds_text
 from netlab.matrix.verdict import FAILURES, Verdict
 
 MAX_REMARKS = 200
@@ -17,9 +17,10 @@ MAX_REMARKS = 200
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#&~])")
 
 LEGEND = (
-    "Rows call columns. `✔ 63 ms`: a direct path, and the median time to it. `–`: none, as physics has it. "
-    "`★`: direct where plain checks cannot be. `✘`: not direct where plain checks are. `R`: relayed. "
-    "`≠`: claimed direct, and disproved. `!`: broken. `~`: timing decides. `2/3`: direct runs, if not all."
+    "Rows call columns, which have the numbers of the rows. `63 ms`: a direct path, and the median time to "
+    "it, or `✔` where the program tells none. `–`: none, as physics has it. `★`: direct where plain checks "
+    "cannot be. `✘`: not direct where plain checks are. `R`: relayed. `≠`: claimed direct, and disproved. "
+    "`!`: broken. `~`: timing decides. `·`: not run. `2/3`: direct runs, if not all."
 )
 
 
@@ -47,10 +48,7 @@ def _head(matrix: Matrix) -> Iterator[str]:
 
 
 def _tables(matrix: Matrix) -> Iterator[str]:
-    names = [profile.name for profile in matrix.settings.profiles]
-    timing = {(p.a.name, p.b.name) for p in matrix.settings.pairs if p.expected.value == "timing"}
     for program in matrix.settings.programs:
-        cells = {(cell.a, cell.b): cell for cell in matrix.cells_of(program.name)}
         yield ""
         yield f"## {_plain(program.name)}"
         if program.description:
@@ -59,11 +57,11 @@ def _tables(matrix: Matrix) -> Iterator[str]:
         yield ""
         yield _summary_line(matrix, program.name)
         yield ""
-        yield _row(["", *names])
-        yield _row(["---", *["---"] * len(names)])
-        for a in names:
-            texts = [_cell(cells.get((a, b)), is_timing=(a, b) in timing) for b in names]
-            yield _row([f"**{a}**", *texts])
+        heading, *rows = grid(matrix, program.name)
+        yield _row(heading)
+        yield _row(["---"] * len(heading))
+        for name, *cells in rows:
+            yield _row([f"**{name.replace(' ', '&nbsp;')}**", *cells])
 
 
 def _summary_line(matrix: Matrix, program: str) -> str:
@@ -76,14 +74,6 @@ def _summary_line(matrix: Matrix, program: str) -> str:
         median, p95 = seconds_text(times["median"]), seconds_text(times["p95"])
         timed = f"; time to path: median {median}, 95th percentile {p95}"
     return f"{summary['runs']} runs: {', '.join(counts) or 'none'} ({', '.join(verdicts) or 'none'}){timed}."
-
-
-def _cell(cell: Cell | None, *, is_timing: bool) -> str:
-    if cell is None:
-        return ""  # the other order of the two was run
-    text = cell_text(cell)
-    is_timed = cell.verdict in (Verdict.AGREES, Verdict.TIMING) and cell.count(Outcome.DIRECT)
-    return f"{'✔ ' if is_timed and not text.startswith('✔') else ''}{text}{' ~' if is_timing else ''}"
 
 
 def _remarks(matrix: Matrix) -> Iterator[str]:

@@ -105,8 +105,10 @@ def _display(settings: Settings, stream: TextIO) -> Iterator[Watcher]:
                     f"{verdicts[program.name, v]} {v.value}" for v in Verdict if verdicts[program.name, v]
                 ]
                 table.add_row(Text(f"{program.name}: {', '.join(counts) or 'nothing yet'}"))
-            more = f" and {len(current) - MAX_SHOWN} more" if len(current) > MAX_SHOWN else ""
-            table.add_row(Text(f"now {'; '.join(current[:MAX_SHOWN])}{more}", style="dim"))
+            for text in current[:MAX_SHOWN]:
+                table.add_row(Text(f"  {text}", style="dim", no_wrap=True, overflow="ellipsis"))
+            if len(current) > MAX_SHOWN:
+                table.add_row(Text(f"  and {len(current) - MAX_SHOWN} more", style="dim"))
             return table
 
     display = Display()

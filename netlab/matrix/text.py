@@ -1,9 +1,10 @@
-"""Times and cells as short texts, the same in Markdown, on the page and in the terminal. Pure."""
+"""Times, cells and their grid as short texts, the same in Markdown, on the page and in the terminal. Pure."""
 
 from __future__ import annotations
 
+from natcore.nat import Outcome as Physics
 from netlab.matrix.claim import Outcome
-from netlab.matrix.results import Cell
+from netlab.matrix.results import Cell, Matrix
 from netlab.matrix.verdict import Verdict
 
 MARKS = {
@@ -19,6 +20,7 @@ MARKS = {
 NOT_RUN = "·"
 RELAYED = "R"
 DIRECT = "✔"
+TIMING = "~"
 
 
 def seconds_text(seconds: float) -> str:
@@ -56,6 +58,23 @@ def cell_sentence(cell: Cell) -> str:
     counts += [f"{broken} broken"] if broken else []
     time = f", {seconds_text(cell.times.median)}" if cell.times else ""
     return f"{pair}: {', '.join(counts)}{time}; {cell.verdict.value}"
+
+
+def grid(matrix: Matrix, program: str) -> list[list[str]]:
+    """A program's cells under a heading: columns have the numbers of the rows, names would be too wide."""
+    names = [profile.name for profile in matrix.settings.profiles]
+    cells = {(cell.a, cell.b): cell_text(cell) for cell in matrix.cells_of(program)}
+    for pair in matrix.settings.pairs:
+        if pair.expected is Physics.TIMING:
+            cells[pair.a.name, pair.b.name] += f" {TIMING}"
+    rows = [
+        [
+            f"{number} {a}",
+            *(cells.get((a, b), "") for b in names),
+        ]  # empty: the other order of the two was run
+        for number, a in enumerate(names, 1)
+    ]
+    return [["", *map(str, range(1, len(names) + 1))], *rows]
 
 
 def _is_relayed(cell: Cell) -> bool:

@@ -73,6 +73,19 @@ def test_results_are_written_and_printed(tmp_path: Path, monkeypatch: pytest.Mon
     assert f"see {tmp_path}/matrix.html" in result.stderr
 
 
+def test_a_terminal_that_is_wide_enough_shows_the_grid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "make", lambda *_: direct(0.02))
+    monkeypatch.setenv("COLUMNS", "80")
+    result = invoke("open", "symmetric", "--output", str(tmp_path / "two"))
+    assert "1 open       20 ms  20 ms\n2 symmetric  20 ms  20 ms\n" in result.stdout
+    assert "Rows call columns." in result.stdout
+    result = invoke("--output", str(tmp_path / "all"))
+    assert "Rows call columns." not in result.stdout
+    assert result.stdout.startswith("peer: 256 of 256 direct")
+
+
 def test_worse_than_physics_is_exit_code_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "make", lambda *_: failed(Verdict.WORSE))
     result = invoke("open", "--output", str(tmp_path))

@@ -152,7 +152,7 @@ def test_a_file_that_is_no_text_or_not_there_is_one_line(tmp_path: Path) -> None
 def test_a_name_that_nobody_knows_says_the_nearest() -> None:
     with pytest.raises(UnknownProgram, match=r"unknown program 'pear': did you mean peer\?"):
         find_contract("pear")
-    with pytest.raises(UsageProblem, match="expected one of aioice, peer"):
+    with pytest.raises(UsageProblem, match="expected aioice, peer or the path of a TOML file"):
         find_contract("zzzzzz")
 
 

@@ -44,7 +44,7 @@ def test_on_a_terminal_the_display_shows_current_pairs_and_counts() -> None:
     shown = stream.getvalue()
     assert "1/3" in shown
     assert "peer: 1 worse" in shown
-    assert "now peer: open -> symmetric" in shown
+    assert "  peer: open -> symmetric" in shown
     assert "[bold]no[/bold] path" in shown
 
 
