@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from netlab.complaint import one_line
 from netlab.matrix.claim import Outcome
 from netlab.matrix.results import Matrix, summary_of
-from netlab.matrix.text import grid, seconds_text
+from netlab.matrix.text import conditions, grid, seconds_text
 from netlab.matrix.verdict import FAILURES, Verdict
 
 MAX_REMARKS = 200
@@ -30,15 +30,11 @@ def matrix_markdown(matrix: Matrix) -> str:
 
 
 def _head(matrix: Matrix) -> Iterator[str]:
-    settings = matrix.settings
     yield "# Matrix of NAT pairs"
     yield ""
     yield f"`{_in_code(' '.join(matrix.command))}`"
     yield ""
-    distance = f"{seconds_text(settings.rtt)} round trip, {settings.loss:.1%} loss" if settings.rtt else ""
-    distance = distance or f"no delay, {settings.loss:.1%} loss"
-    repeats = f"{settings.repeat} runs" if settings.repeat > 1 else "one run"
-    yield f"{matrix.started}, {matrix.seconds:.0f} s, {repeats} of each, {distance}, {settings.backend}."
+    yield f"{matrix.started}, {matrix.seconds:.0f} s: {conditions(matrix)}."
     yield "; ".join(f"{_plain(name)} {_plain(version)}" for name, version in matrix.versions.items()) + "."
     if not matrix.is_complete:
         yield ""

@@ -22,7 +22,7 @@ from typing import Any
 from natcore.nat import Outcome as Physics
 from netlab.matrix.claim import Outcome
 from netlab.matrix.results import Cell, Matrix, matrix_object, summary_of
-from netlab.matrix.text import cell_sentence, cell_text, seconds_text
+from netlab.matrix.text import cell_sentence, cell_text, conditions, seconds_text
 from netlab.matrix.verdict import Verdict
 from netlab.profiles import NatProfile
 
@@ -60,7 +60,7 @@ def matrix_page(matrix: Matrix, folder: Path) -> str:
         style=style,
         script=script,
         data=script_safe_json(data),
-        conditions=html.escape(_conditions(matrix)),
+        conditions=html.escape(f"{matrix.started[:10]}: {conditions(matrix)}."),
         meta=_meta(matrix),
         summaries="".join(_summary(matrix, program.name) for program in matrix.settings.programs),
         filters="".join(_filters(matrix)),
@@ -113,15 +113,6 @@ def _body(file: Path) -> str:
     if file.name.endswith(".rules.txt"):
         body = _NOISE.sub("", body)
     return body if len(body) <= MAX_INLINED_TEXT else body[:MAX_INLINED_TEXT] + "\n... the file has more"
-
-
-def _conditions(matrix: Matrix) -> str:
-    """What decides about the times, for whoever compares two pages."""
-    settings = matrix.settings
-    runs = "one run" if settings.repeat == 1 else f"{settings.repeat} runs"
-    distance = f"{settings.rtt * 1000:g} ms round trip" if settings.rtt else "no delay"
-    loss = f"{settings.loss:.1%} loss" if settings.loss else "no loss"
-    return f"{runs} of each, {distance}, {loss}, {settings.backend}, {matrix.started[:10]}."
 
 
 def _meta(matrix: Matrix) -> str:

@@ -32,6 +32,15 @@ def seconds_text(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
+def conditions(matrix: Matrix) -> str:
+    """What decides about the times, for whoever compares two matrices."""
+    settings = matrix.settings
+    runs = "one run" if settings.repeat == 1 else f"{settings.repeat} runs"
+    distance = f"{seconds_text(settings.rtt)} round trip" if settings.rtt else "no delay"
+    loss = f"{settings.loss:.1%} loss" if settings.loss else "no loss"
+    return f"{runs} of each, {distance}, {loss}, {settings.backend}"
+
+
 def cell_text(cell: Cell) -> str:
     """What a cell shows: the time, or a mark; and the share of direct runs where it is not all of them."""
     if cell.verdict is None:

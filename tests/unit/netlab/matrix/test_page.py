@@ -66,7 +66,7 @@ def test_every_cell_is_a_button_a_program_with_its_state_in_words(tmp_path: Path
 
 def test_what_decides_about_times_stands_above_the_table(tmp_path: Path) -> None:
     page = matrix_page(matrix(("open",), {}), tmp_path)
-    assert "one run of each, no delay, no loss, namespaces, 2026-01-02." in page.partition("<table>")[0]
+    assert "2026-01-02: one run of each, no delay, no loss, namespaces." in page.partition("<table>")[0]
 
 
 def test_pairs_that_timing_decides_are_marked(tmp_path: Path) -> None:
