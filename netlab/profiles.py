@@ -192,9 +192,6 @@ def _combinations() -> Iterator[NatProfile]:
         )
 
 
-OPEN = "open"
-"""The profile that is no NAT: its host stands in the core with a public address."""
-
 PROFILES: Mapping[str, NatProfile] = MappingProxyType({profile.name: profile for profile in _NAMED})
 """Every profile that imitates something, by its name, from the friendliest to the least."""
 

@@ -14,7 +14,7 @@ import html
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -241,12 +241,3 @@ def _class(cell: Cell) -> str:
 
 def _profile_title(profile: NatProfile) -> str:
     return f'title="{html.escape(f"{profile.summary} ({profile.devices})")}"'
-
-
-def embedded_data(page: str) -> Mapping[str, Any]:
-    """What a page carries, for whoever has only the page."""
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
-    if found is None:
-        raise ValueError("no data in this page")
-    data: dict[str, Any] = json.loads(found[1])
-    return data

@@ -38,7 +38,7 @@ outlives the holder.
 """
 
 MARK = Path("/run/netlab-world")
-"""Only inside a world; holds the path of the world's folder."""
+"""Only inside a world."""
 
 READY = b"+"
 REFUSED = b"-"
@@ -141,7 +141,7 @@ def _cover_run(folder: str) -> None:
     for name in _PRIVATE:
         (_RUN / name).mkdir()
     _mount(f"/proc/self/fd/{labs}", _RUN / "netlab", None, _MS_BIND)
-    MARK.write_text(folder, encoding="utf-8", errors="surrogateescape")
+    MARK.touch()
     os.close(covered)
     os.close(labs)
 

@@ -123,14 +123,6 @@ def world_folder() -> Path:
     return Path(chosen).absolute() if chosen else Path(f"/tmp/netlab-{os.geteuid()}")
 
 
-def seen_from_outside(path: Path) -> Path:
-    """A path inside the world, as the user reaches it from outside; any other path as it is."""
-    if not holder.is_inside() or not path.is_relative_to(state.RUN_FOLDER):
-        return path
-    folder = Path(holder.MARK.read_text(encoding="utf-8", errors="surrogateescape"))
-    return folder / holder.LABS / path.relative_to(state.RUN_FOLDER)
-
-
 @contextmanager
 def opened_folder(path: Path) -> Iterator[int]:
     """The folder of a world, made where it is missing; open, so that nobody can exchange it any more.

@@ -36,10 +36,6 @@ class Link:
         if self.rate is not None and not 1e3 <= self.rate <= 1e11:
             raise BadTopology(f"rate of a link: got {self.rate:g} bit/s, expected 1 kbit/s to 100 Gbit/s")
 
-    @property
-    def is_perfect(self) -> bool:
-        """Whether the link does nothing to packets."""
-        return self == PERFECT
-
 
 PERFECT = Link()
+"""Does nothing to packets."""

@@ -10,13 +10,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from netlab import state, tools
+from netlab import tools
 from netlab.errors import NotPermitted
 from netlab.rootless import command, holder, world
 from netlab.rootless.command import LabCommand
 from netlab.rootless.forbidden import SETTINGS, DockerNeedsRoot, explain
 from netlab.rootless.program import ProgramNotFound
-from netlab.rootless.world import UnsafeFolder, opened_folder, path_of_root, seen_from_outside, world_folder
+from netlab.rootless.world import UnsafeFolder, opened_folder, path_of_root, world_folder
 
 CLONE = "kernel.unprivileged_userns_clone"
 APPARMOR = "kernel.apparmor_restrict_unprivileged_userns"
@@ -122,17 +122,6 @@ def test_a_link_to_a_folder_and_a_file_are_refused(tmp_path: Path) -> None:
     for name in ("link", "file"):
         with pytest.raises(UnsafeFolder, match="cannot be used"), opened_folder(tmp_path / name):
             pass
-
-
-def test_a_path_in_the_world_is_told_as_the_user_reaches_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    log = state.RUN_FOLDER / "nl-1" / "elsa.stdout"
-    monkeypatch.setattr(holder, "MARK", tmp_path / "mark")
-    assert seen_from_outside(log) == log, "outside of a world"
-    holder.MARK.write_text("/tmp/netlab-1000")
-    assert seen_from_outside(log) == Path("/tmp/netlab-1000/labs/nl-1/elsa.stdout")
-    assert seen_from_outside(Path("/home/elsa/x")) == Path("/home/elsa/x")
 
 
 def test_a_users_path_gets_what_roots_has_beyond_it() -> None:

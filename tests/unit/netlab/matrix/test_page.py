@@ -7,14 +7,22 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from netlab.matrix import page as page_module
-from netlab.matrix.page import MAX_INLINED_TEXT, embedded_data, matrix_page, script_safe_json, time_step
+from netlab.matrix.page import MAX_INLINED_TEXT, matrix_page, script_safe_json, time_step
 from netlab.matrix.results import Matrix, matrix_object
 from netlab.matrix.verdict import Verdict
 from tests.unit.netlab.matrix.builders import HOSTILE, broken, contract, direct, failed, matrix
+
+
+def embedded_data(page: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    data: dict[str, Any] = json.loads(found[1])
+    return data
 
 
 class Structure(HTMLParser):

@@ -9,7 +9,7 @@ import pytest
 
 from natcore.nat import EarlyInbound, FilteringBehavior, NatBehavior
 from netlab.errors import UnsupportedBehavior
-from netlab.profiles import COMBINATIONS, OPEN, PROFILES, Boundary, NatProfile, profile
+from netlab.profiles import COMBINATIONS, PROFILES, Boundary, NatProfile, profile
 from netlab.rules import first_rules, forget_scripts, install_chains, router_rules
 from tests.unit.netlab.rules.goldens import FACTS, compare_with_golden, text_of
 
@@ -25,7 +25,7 @@ def carriers_router(one: NatProfile) -> NatProfile:
 ROUTERS = {
     one.name: one
     for named in [*PROFILES.values(), *COMBINATIONS.values()]
-    if named.name != OPEN
+    if named.boundary is not Boundary.NONE
     for one in [named, *([carriers_router(named)] if named.carrier else [])]
 }
 
