@@ -9,8 +9,8 @@ Left out is only what cannot be observed in principle:
   lets in only what was sent to, and nobody can know that endpoint beforehand;
 - early inbound where the mapping depends on the destination: there it moves in any case;
 - the pool of a sequential NAT: to see its end, all of it would have to be used up;
-- inbound refresh of a lifetime beyond our patience: the kernel counts down in whole seconds, and shows it
-  only of flows that it tracks.
+- what refreshes a lifetime beyond our patience: the kernel counts down in whole seconds, and shows it only of
+  flows that it tracks.
 """
 
 from __future__ import annotations
@@ -106,6 +106,7 @@ def _router_claims(subject: Subject, patience: float) -> dict[str, str]:
         claims["early inbound"] = behavior.early_inbound.value
     if is_waited_for(profile, patience):
         claims["mapping lifetime"] = name_lifetime(behavior.mapping_lifetime, by_silence=True)
+        claims["outbound refresh"] = yes_or_no(True)  # RFC 4787 REQ-6 knows no other
         claims["inbound refresh"] = yes_or_no(behavior.inbound_refresh)
     elif subject.routers:
         claims["mapping lifetime"] = name_lifetime(behavior.mapping_lifetime, by_silence=False)

@@ -1,8 +1,9 @@
 """How much longer the kernels of the routers will remember a flow: a lifetime that needs no waiting.
 
 Right after a packet of the flow has passed, each timer that keeps it stands at the whole lifetime: the entry
-in connection tracking, and the elements of ipsets and of nft's maps that hold its ports. Where one of them
-says another time than was claimed, the mapping does not live as long as it was claimed to.
+in connection tracking, and the elements of ipsets and of nft's maps that hold its ports. So does the setting
+for what the entry would get once the flow has gone on for 2 s, when Linux takes it for a stream. Where one of
+them says another time than was claimed, the mapping does not live as long as it was claimed to.
 
 Through a row of routers the flow is followed from the inside out: each router's entry says as whom it goes
 on.
@@ -24,6 +25,8 @@ from netlab.tools import run_tool_in
 
 ROUNDING = 1.0
 """Seconds that a timer in whole seconds may be off."""
+
+_STREAM = "net.netfilter.nf_conntrack_udp_timeout_stream"
 
 _FIELD = re.compile(r"(src|dst|sport|dport)=(\S+)")
 _ENTRY = re.compile(r"udp\s+17\s+(\d+)\s")
@@ -170,10 +173,11 @@ def _is_about(leaves: list[object], *ports: int) -> bool:
 
 
 def _other_timers(namespace: str, inside: Endpoint, outside: Endpoint) -> list[int]:
-    """What ipsets and nft's maps say of a flow's ports."""
+    """What ipsets and nft's maps say of a flow's ports, and what it would have as a stream."""
     sets = parse_ipset(run_tool_in(namespace, ["ipset", "list"]))
     elements = parse_nft(json.loads(run_tool_in(namespace, ["nft", "-j", "list", "ruleset"])))
     return [
+        int(run_tool_in(namespace, ["sysctl", "--values", _STREAM])),
         *(seconds for port, seconds in sets if port == outside[1]),
         *(seconds for leaves, seconds in elements if _is_about(leaves, inside[1], outside[1])),
     ]

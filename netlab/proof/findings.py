@@ -43,7 +43,10 @@ def findings_of(
     if ports := measurement.get("ports_seen"):
         found["port pool"] = judge_pool(ports, profile.seen.port_pool)
     if by_silence:
-        found["mapping lifetime"] = judge_idle(measurement.get("idle", []), profile.seen.mapping_lifetime)
+        claimed, kept = profile.seen.mapping_lifetime, measurement.get("kept", [])
+        outlasted = [trial for trial in kept if trial["at_least"] > claimed]
+        found["mapping lifetime"] = judge_idle([*measurement.get("idle", []), *outlasted], claimed)
+        found["outbound refresh"] = name_kept(kept, claimed)
         found["inbound refresh"] = name_refresh(measurement.get("refresh", []))
     return found
 
@@ -61,6 +64,14 @@ def _control(measurement: Measurement) -> str | None:
     return None if arrives is None else name_control(arrives)
 
 
+def _hairpinning(measurement: Measurement) -> str | None:
+    if "hairpinning" not in measurement:
+        return None
+    if measurement["hairpinning"] and not measurement.get("shows_external", True):
+        return "from another endpoint"
+    return yes_or_no(measurement["hairpinning"])
+
+
 _READERS: Mapping[str, Callable[[Measurement], str | None]] = {
     UNASKED: _control,
     "udp blocked": _truth("udp_blocked"),
@@ -68,7 +79,7 @@ _READERS: Mapping[str, Callable[[Measurement], str | None]] = {
     "mapping": _word("mapping"),
     "filtering": _word("filtering"),
     "allocation": _word("allocation"),
-    "hairpinning": _truth("hairpinning"),
+    "hairpinning": _hairpinning,
     "early inbound": _word("early_inbound"),
 }
 """How each property that needs no judgement is read."""
@@ -110,6 +121,12 @@ def judge_idle(trials: list[dict[str, Any]], claimed: float) -> str:
 def _is_alive(trial: dict[str, Any]) -> bool:
     """Alive is what lets packets in. A dead one's port may be given again, to the same host as well."""
     return bool(trial["reached"])
+
+
+def name_kept(trials: list[dict[str, Any]], claimed: float) -> str:
+    """Whether a second word keeps a mapping alive, from trials that then were silent for most of a life."""
+    shorter = [trial for trial in trials if trial["at_most"] < claimed]
+    return yes_or_no(all(map(_is_alive, shorter))) if shorter else NOT_MEASURED
 
 
 def name_refresh(trials: list[dict[str, Any]]) -> str:

@@ -14,6 +14,9 @@ _TCP_PORTS = (80, 443, 3478, 10080)
 _IDLE = (0.5, 0.8, 1.2)
 """Times silent, in lifetimes: twice alive, once gone. A fifth is what a busy machine may be late."""
 
+_SPEAK_AGAIN, _THEN_IDLE = 0.75, (0.8, 1.2)
+"""Half of that, from a second word on: all of it longer than one lifetime."""
+
 _REFRESH_INTERVAL, _REFRESH_COUNT = 0.75, 2
 """Two packets from outside, in lifetimes: the second one arrives only if the first kept the mapping alive."""
 
@@ -38,6 +41,7 @@ def probe_options(subject: Subject, *, patience: float) -> list[str]:
     if is_waited_for(subject.profile, patience):
         lifetime = subject.profile.seen.mapping_lifetime
         options += ["--idle", _joined(lifetime * share for share in _IDLE)]
+        options += ["--kept", _joined(lifetime * share for share in (_SPEAK_AGAIN, *_THEN_IDLE))]
         options += ["--refresh", _joined((lifetime * _REFRESH_INTERVAL, _REFRESH_COUNT))]
     return [*options, *_texts(INSTRUMENT_ADDRESSES_IPV6 if subject.is_ipv6 else INSTRUMENT_ADDRESSES)]
 
@@ -46,7 +50,8 @@ def probe_timeout(subject: Subject, *, patience: float) -> float:
     """Seconds after which a probe has failed."""
     if not is_waited_for(subject.profile, patience):
         return _START_AND_TALK
-    return _START_AND_TALK + subject.profile.seen.mapping_lifetime * _REFRESH_INTERVAL * _REFRESH_COUNT
+    silence = max(_SPEAK_AGAIN + max(_THEN_IDLE), _REFRESH_INTERVAL * _REFRESH_COUNT)
+    return _START_AND_TALK + subject.profile.seen.mapping_lifetime * silence
 
 
 def tcp_ports_tried(subject: Subject) -> tuple[int, ...]:

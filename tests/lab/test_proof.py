@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,7 +107,9 @@ LIES = {
         "non-preserving-cone",
         "early inbound",
     ),
-    "a shorter life than waited for": lie(lasting(1.0), lasting(4.0), "mapping lifetime", "inbound refresh"),
+    "a shorter life than waited for": lie(
+        lasting(1.0), lasting(4.0), "mapping lifetime", "outbound refresh", "inbound refresh"
+    ),
     "a longer life than waited for": lie(lasting(4.0), lasting(2.0), "mapping lifetime"),
     "a shorter life than counted down": lie(lasting(60.0), "port-restricted", "mapping lifetime"),
     "a longer life than counted down": lie(lasting(300.0), "port-restricted", "mapping lifetime"),
@@ -123,29 +125,102 @@ LIES = {
     ),
 }
 
-FORWARDING = "forwarding"
-"""The lie that rules of ours cannot tell: the usual how-to forwards every port to one host."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flaw:
+    """A router that is built as it claims, and then spoiled as no rules of ours would do it.
+
+    Attributes:
+        built: what it is and claims.
+        spoil: what is done to it then.
+        difference: the one property that must give it away.
+        measured: how what is measured of it begins.
+    """
+
+    built: NatProfile
+    spoil: Callable[[Lab, str], object]
+    difference: str
+    measured: str
+
+
+def commanded(*argv: str) -> Callable[[Lab, str], object]:
+    """A command, run in the router."""
+    return lambda lab, router: run_tool_in(namespace_of(lab.name, router), argv)
+
+
+def rewritten(chain: str, old: str, new: str) -> Callable[[Lab, str], object]:
+    """A chain of its nft table with other words in it."""
+
+    def rewrite(lab: Lab, router: str) -> None:
+        namespace = namespace_of(lab.name, router)
+        text = run_tool_in(namespace, ["nft", "list", "chain", "ip", "netlab", chain])
+        assert old in text
+        flush = f"flush chain ip netlab {chain}\n"
+        run_tool_in(namespace, ["nft", "-f", "-"], text=flush + text.replace(old, new))
+
+    return rewrite
+
+
+def delayed_inside(lab: Lab, router: str) -> None:
+    """Holds packets in the router's own hooks, where their flows are not confirmed yet."""
+    lab.start_instrument(router, "delay.py", "--link=here=0.005,0,0", "--queue=0=here")
+    commanded("iptables", "-t", "mangle", "-A", "FORWARD", "-j", "NFQUEUE", "--queue-num", "0")(lab, router)
+
+
+STREAM = "net.netfilter.nf_conntrack_udp_timeout_stream"
+FORWARD = "-t nat -A PREROUTING -i wan0 -p udp -j DNAT --to-destination 192.168.1.10"
+
+FLAWS = {
+    "every port forwarded to one host, as in the usual how-to": Flaw(
+        built=profile("full-cone"),
+        spoil=commanded("iptables", *FORWARD.split()),
+        difference="control: unasked datagram",
+        measured="arrives",
+    ),
+    "a delay in the NAT itself, so that each packet of a new flow has a port of its own": Flaw(
+        built=profile("symmetric"), spoil=delayed_inside, difference="mapping", measured="inconsistent"
+    ),
+    "conversations that end sooner than other mappings": Flaw(
+        built=profile("port-restricted"),
+        spoil=commanded("sysctl", "-qw", f"{STREAM}=30"),
+        difference="mapping lifetime",
+        measured="30 to 1",
+    ),
+    "conversations that last longer than other mappings": Flaw(
+        built=lasting(3.0),
+        spoil=commanded("sysctl", "-qw", f"{STREAM}=120"),
+        difference="mapping lifetime",
+        measured="over 3.6 s",
+    ),
+    "permissions that nothing renews": Flaw(
+        built=SILENT,
+        spoil=rewritten("started_inside", "update @", "add @"),
+        difference="outbound refresh",
+        measured="no",
+    ),
+    "hairpinning that shows another port": Flaw(
+        built=changed("eim-eif-random", hairpinning=True),
+        spoil=rewritten("srcnat", "dnat meta l4proto { tcp, udp } goto allocate", "dnat masquerade random"),
+        difference="hairpinning",
+        measured="from another endpoint",
+    ),
+}
 
 
 @pytest.fixture(scope="module")
 def exposed() -> Iterator[dict[str, Proof]]:
-    """What was measured of every liar, all in one lab."""
-    names = {f"liar-{number}": title for number, title in enumerate(LIES)}
-    built = [replace(LIES[title].built, name=name) for name, title in names.items()]
-    built.append(replace(profile("full-cone"), name=FORWARDING))
+    """What was measured of every liar and of every spoiled router, all in one lab."""
+    claimed = {f"liar-{number}": one.claimed for number, one in enumerate(LIES.values())}
+    built = [replace(one.built, name=name) for name, one in zip(claimed, LIES.values(), strict=True)]
+    for number, flaw in enumerate(FLAWS.values()):
+        built.append(replace(flaw.built, name=f"flaw-{number}"))
+        claimed[f"flaw-{number}"] = flaw.built
+    titles = dict(zip(claimed, [*LIES, *FLAWS], strict=True))
     with Lab(one_of_each(built), prove=False) as lab:
-        forward = "-i wan0 -p udp -j DNAT --to-destination 192.168.1.10"
-        command = ["iptables", "-t", "nat", "-A", "PREROUTING", *forward.split()]
-        run_tool_in(namespace_of(lab.name, FORWARDING), command)
-        subjects = [
-            replace(
-                subject,
-                profile=LIES[names[subject.node]].claimed if subject.node in names else profile("full-cone"),
-            )
-            for subject in subjects_of(lab.topology)
-        ]
-        found = lab.measure(subjects, patience=PATIENCE)
-        yield {names.get(proof.node, proof.node): proof for proof in found}
+        for number, flaw in enumerate(FLAWS.values()):
+            flaw.spoil(lab, f"flaw-{number}")
+        subjects = [replace(subject, profile=claimed[subject.node]) for subject in subjects_of(lab.topology)]
+        yield {titles[proof.node]: proof for proof in lab.measure(subjects, patience=PATIENCE)}
 
 
 @pytest.mark.parametrize("title", LIES)
@@ -153,9 +228,11 @@ def test_a_router_that_lies_is_given_away_by_just_that(title: str, exposed: dict
     assert set(exposed[title].differences) == LIES[title].differences
 
 
-def test_a_forwarded_host_is_not_taken_for_a_full_cone(exposed: dict[str, Proof]) -> None:
-    assert exposed[FORWARDING].differences == ("control: unasked datagram",)
-    assert exposed[FORWARDING].measured["control: unasked datagram"] == "arrives"
+@pytest.mark.parametrize("title", FLAWS)
+def test_a_router_that_is_spoiled_is_given_away_by_just_that(title: str, exposed: dict[str, Proof]) -> None:
+    flaw, proof = FLAWS[title], exposed[title]
+    assert proof.differences == (flaw.difference,)
+    assert proof.measured[flaw.difference].startswith(flaw.measured)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 A stand-alone program of the standard library alone, run as a folder::
 
-    python3 -I probe [--source ADDRESS] [--tcp PORT,...] [--samples N] [--idle S,S,...] [--refresh S,N]
-                     ADDRESS OTHER-ADDRESS
+    python3 -I probe [--source ADDRESS] [--tcp PORT,...] [--samples N] [--idle S,S,...] [--kept S,S,...]
+                     [--refresh S,N] ADDRESS OTHER-ADDRESS
 
 The two addresses are those of ``stunserver.py``, both of one family. It prints one JSON object; what is in
 it stands in ``run.py``. What it measures, it names; what it cannot name, because that takes the claim, it

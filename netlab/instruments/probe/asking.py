@@ -48,6 +48,11 @@ class Answer:
         self._doubtful = doubtful
         self._answers = answers
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether all answers so far say that we were seen at the same endpoint."""
+        return set(self._answers.values()) == {self.mapped}
+
     def came(self) -> set[int]:
         """Which of the doubtful questions were answered, by their place; certain once GRACE has passed."""
         self._answers.update(drain(self._udp))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from .asking import Scene, drain
@@ -17,6 +17,9 @@ from .naming import Trial, name_filtering
 from .wire import CHANGE_ADDRESS_AND_PORT, CHANGE_PORT, Endpoint
 
 MAPPING_TRIALS = 4
+BURST = 3
+"""Questions that a fresh socket sends before its first answer: all are the first packets of one flow."""
+
 FILTERING_TRIALS = 2
 EARLY_TRIALS = 2
 CONTROL_TRIALS = 2
@@ -26,13 +29,19 @@ GUESSES = 3
 _MAX_PORT = 65535
 
 
-def mapping_trials(scene: Scene) -> list[Trial]:
-    """How fresh sockets are seen by all four endpoints of the server."""
-    trials = []
+def mapping_trials(scene: Scene) -> tuple[list[Trial], bool]:
+    """How fresh sockets are seen by all four endpoints of the server, and whether each flow had one port.
+
+    A NAT that holds packets where a flow is not confirmed yet gives each of the first ones another port.
+    """
+    trials, is_steady = [], True
     for _ in range(MAPPING_TRIALS):
         udp = scene.open_socket()
-        trials.append((own_port(udp), [scene.mapped(udp, endpoint) for endpoint in scene.endpoints]))
-    return trials
+        first = scene.ask(udp, scene.server, *[b""] * (BURST - 1))
+        others = [scene.mapped(udp, endpoint) for endpoint in scene.endpoints[1:]]
+        trials.append((own_port(udp), [first.mapped, *others]))
+        is_steady = is_steady and first.is_steady
+    return trials, is_steady
 
 
 def allocation_samples(scene: Scene, count: int) -> list[Trial]:
@@ -76,21 +85,31 @@ def unasked_arrives(scene: Scene) -> Callable[[], bool]:
     return lambda: any(drain(udp) for udp in silent)
 
 
-def hairpins(scene: Scene) -> Callable[[], bool]:
-    """Whether two of our sockets reach each other through their external endpoints.
+def hairpins(scene: Scene, *, is_independent: bool) -> Callable[[], tuple[bool, bool]]:
+    """Whether two of our sockets reach each other through their external endpoints, and show those.
 
     Both send, and twice: where a home router stands before the NAT that hairpins, its filter lets in only
-    what it has sent to.
+    what it has sent to. Where the mapping depends on the destination, only the address can be foretold.
     """
     one, other = scene.open_socket(), scene.open_socket()
     ends = [(udp, scene.mapped(udp, scene.server)) for udp in (one, other)]
+    parts = slice(None) if is_independent else slice(1)
     token = os.urandom(16)
     for _ in range(2):
         for (udp, _mine), (_peer, theirs) in (ends, ends[::-1]):
             udp.sendto(token, theirs)
     # The server's answer takes the longer road behind the same first hop: after it, silence is a verdict.
     scene.ask(scene.open_socket(), scene.server)
-    return lambda: any(_has_received(udp, token) for udp in (one, other))
+
+    def verdict() -> tuple[bool, bool]:
+        seen = [
+            source[parts] == theirs[parts]
+            for (udp, _mine), (_peer, theirs) in (ends, ends[::-1])
+            for source in _sources(udp, token)
+        ]
+        return bool(seen), all(seen)
+
+    return verdict
 
 
 def own_port(udp: socket.socket) -> int:
@@ -99,9 +118,10 @@ def own_port(udp: socket.socket) -> int:
     return port
 
 
-def _has_received(udp: socket.socket, token: bytes) -> bool:
+def _sources(udp: socket.socket, token: bytes) -> Iterator[Endpoint]:
+    """Where the waiting datagrams with this content come from."""
     while select.select([udp], [], [], 0)[0]:
         with suppress(OSError):  # an ICMP error on its way back
-            if udp.recv(len(token) + 1) == token:
-                return True
-    return False
+            data, (address, port, *_) = udp.recvfrom(len(token) + 1)
+            if data == token:
+                yield str(address), int(port)

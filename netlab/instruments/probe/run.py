@@ -6,9 +6,10 @@
      "unasked_arrives": false,                           the control: a socket that never sent anything
      "translated": true, "mapping": "endpoint-independent", "filtering": "address-and-port-dependent",
      "allocation": "sequential, step 1", "ports_seen": [40000, ...],
-     "hairpinning": false, "early_inbound": "drops",     null where the mapping depends on the destination
+     "hairpinning": false, "shows_external": true,       whether what hairpins shows its external endpoint
+     "early_inbound": "drops",                           null where the mapping depends on the destination
      "flow": {"source": ["192.168.1.10", 50001], "destination": ["192.0.2.1", 3478], "at": 1234.5},
-     "idle": [...], "refresh": [...],                    see lifetime.py
+     "idle": [...], "kept": [...], "refresh": [...],     see lifetime.py
      "evidence": {...}}
 
 ``flow`` is a flow whose last packet passed at that instant of the monotonic clock: the kernel of a router
@@ -27,6 +28,7 @@ from . import behavior, lifetime, tcp
 from .asking import GRACE, PORTS, NoAnswer, Scene
 from .naming import (
     ENDPOINT_INDEPENDENT,
+    INCONSISTENT,
     agreed,
     describe,
     name_allocation,
@@ -52,11 +54,14 @@ def parse(arguments: list[str]) -> Namespace:
     parser.add_argument("--samples", type=int, default=SAMPLES, help="sockets that show how ports are chosen")
     parser.add_argument("--tcp", type=_numbers, default=[PORTS[0]], help="TCP ports of the server to try")
     parser.add_argument("--idle", type=_seconds, default=[], help="seconds to be silent, several at once")
+    parser.add_argument(
+        "--kept", type=_seconds, default=[], help="AFTER,S,S,...: speak again, then be silent"
+    )
     parser.add_argument("--refresh", type=_seconds, default=[], help="INTERVAL,COUNT of packets from outside")
     options = parser.parse_args(arguments)
     if options.samples > MAX_SAMPLES:
         parser.error(f"samples: got {options.samples}, expected at most {MAX_SAMPLES}")
-    if len(options.idle) + sum(options.refresh[1:]) > MAX_PACKETS:
+    if len(options.idle) + len(options.kept) + sum(options.refresh[1:]) > MAX_PACKETS:
         parser.error(f"idle times and refreshing packets: expected at most {MAX_PACKETS}")
     return options
 
@@ -80,22 +85,24 @@ def measure(options: Namespace, opened: ExitStack) -> dict[str, object]:
 
 
 def _measure_udp(scene: Scene, options: Namespace) -> dict[str, object]:
-    trials = behavior.mapping_trials(scene)
+    trials, is_steady = behavior.mapping_trials(scene)
     samples = behavior.allocation_samples(scene, options.samples)
-    mapping = name_mapping(trials)
+    mapping = name_mapping(trials) if is_steady else INCONSISTENT
     filtering = [behavior.filtering(scene) for _ in range(behavior.FILTERING_TRIALS)]
-    hairpins = behavior.hairpins(scene)
+    hairpins = behavior.hairpins(scene, is_independent=mapping == ENDPOINT_INDEPENDENT)
     early = _early_inbound(scene) if mapping == ENDPOINT_INDEPENDENT else None
     # The flow before the control, whose guesses might otherwise be its port.
     flow = _flow(scene)
     unasked_arrives = behavior.unasked_arrives(scene)
     time.sleep(GRACE)
+    is_turned, shows_external = hairpins()
     verdicts = {
         "filtering": agreed(verdict() for verdict in filtering),
-        "hairpinning": hairpins(),
+        "hairpinning": is_turned,
+        "shows_external": shows_external,
         "unasked_arrives": unasked_arrives(),
     }
-    silent = lifetime.measure(scene, options.idle, options.refresh)
+    silent = lifetime.measure(scene, options.idle, options.kept, options.refresh)
     return {
         **verdicts,
         "translated": trials[0][1][0][0] != scene.local_address(),

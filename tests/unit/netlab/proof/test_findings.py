@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from netlab.proof.findings import judge_idle, judge_pool, name_refresh
+from netlab.profiles import profile
+from netlab.proof.findings import findings_of, judge_idle, judge_pool, name_kept, name_refresh
 
 LIFETIME = 3.0
 
@@ -51,6 +52,40 @@ def test_a_trial_that_a_busy_machine_has_blurred_says_nothing() -> None:
     blurred = trial(2.4, reached=False, late=0.7)
     assert judge_idle([trial(1.5, reached=True), blurred, trial(3.6, reached=False)], LIFETIME) == "3 s"
     assert judge_idle([blurred, trial(3.6, reached=False)], LIFETIME) == "not measured"
+
+
+@pytest.mark.parametrize(
+    ("trials", "expected"),
+    [
+        ([trial(2.4, reached=True), trial(2.4, reached=True), trial(3.6, reached=False)], "yes"),
+        ([trial(2.4, reached=True), trial(2.4, reached=False)], "no"),
+        ([trial(2.4, reached=False, late=0.7)], "not measured"),
+        ([], "not measured"),
+    ],
+)
+def test_a_second_word_begins_a_new_life(trials: list[dict[str, Any]], expected: str) -> None:
+    assert name_kept(trials, LIFETIME) == expected
+
+
+def test_a_stream_that_outlives_its_mapping_is_a_longer_life() -> None:
+    idle = [trial(2.4, reached=True), trial(3.6, reached=False)]
+    kept = [trial(2.4, reached=True), trial(3.6, reached=True)]
+    found = findings_of(
+        {"idle": idle, "kept": kept}, profile("short-lifetime"), tcp_ports=(80,), by_silence=True
+    )
+    assert (found["mapping lifetime"], found["outbound refresh"]) == ("over 3.6 s", "yes")
+
+
+@pytest.mark.parametrize(
+    ("hairpinning", "shows_external", "expected"),
+    [(False, True, "no"), (True, True, "yes"), (True, False, "from another endpoint")],
+)
+def test_what_hairpins_must_show_its_external_endpoint(
+    hairpinning: bool, shows_external: bool, expected: str
+) -> None:
+    measurement = {"hairpinning": hairpinning, "shows_external": shows_external}
+    found = findings_of(measurement, profile("full-cone"), tcp_ports=(80,), by_silence=False)
+    assert found["hairpinning"] == expected
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,17 @@ def test_the_probe_understands_what_it_is_told() -> None:
     assert options.addresses == ["192.0.2.1", "192.0.2.2"]
     assert options.source == "192.168.1.10"
     assert options.idle == [1.5, 2.4, 3.6]
+    assert options.kept == [2.25, 2.4, 3.6]
     assert options.refresh == [2.25, 2.0]
 
 
 def test_without_patience_nothing_is_waited_for() -> None:
     options = parse(probe_options(subject("short-lifetime"), patience=0))
-    assert options.idle == options.refresh == []
+    assert options.idle == options.kept == options.refresh == []
 
 
 def test_a_probe_has_time_for_what_it_waits_for() -> None:
-    assert probe_timeout(subject("port-restricted"), patience=150) > 180
+    assert probe_timeout(subject("port-restricted"), patience=150) > 234
     assert probe_timeout(subject("port-restricted"), patience=5) < 60
 
 

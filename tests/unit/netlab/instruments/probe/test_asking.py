@@ -51,6 +51,12 @@ def test_a_question_whose_follower_is_answered_was_filtered(scene: Scene) -> Non
     assert scene.ports_seen == [answer.mapped[1]]
 
 
+@pytest.mark.parametrize("port", [1, 2])
+def test_a_flow_that_is_seen_at_two_endpoints_is_not_steady(scene: Scene, port: int) -> None:
+    answers = {b"first": (LOCAL, 1), b"second": (LOCAL, port)}
+    assert Answer(scene.open_socket(), [], answers, mapped=(LOCAL, 1)).is_steady is (port == 1)
+
+
 def test_a_lost_question_is_asked_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "ANSWER_TIMEOUT", 0.02)
     with answering(2) as server:

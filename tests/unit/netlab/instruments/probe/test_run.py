@@ -24,7 +24,7 @@ ADDRESSES = (f"{_OURS}.1", f"{_OURS}.2")
 def measured() -> dict[str, Any]:
     """What the probe prints where nothing stands in the way."""
     server = [sys.executable, "-I", "-S", stunserver.__file__, "--tcp", "3478", *ADDRESSES]
-    options = ["--tcp", "3478,1", "--idle", "0.1", "--refresh", "0.05,2", *ADDRESSES]
+    options = ["--tcp", "3478,1", "--idle", "0.1", "--kept", "0.05,0.06", "--refresh", "0.05,2", *ADDRESSES]
     with subprocess.Popen(server, stdout=subprocess.PIPE) as serving:
         try:
             assert serving.stdout is not None
@@ -52,6 +52,7 @@ def test_an_open_road_is_measured_as_one(measured: dict[str, Any]) -> None:
         "filtering": "endpoint-independent",
         "allocation": "preserving",
         "hairpinning": True,
+        "shows_external": True,
         "early_inbound": "drops",
     }
     assert {name: measured[name] for name in expected} == expected
@@ -62,6 +63,13 @@ def test_what_is_silent_is_told_between_which_two_ends(measured: dict[str, Any])
     for trial in measured["idle"]:
         assert trial["reached"]
         assert 0.1 <= trial["at_least"] <= trial["at_most"]
+
+
+def test_who_speaks_again_is_silent_from_then_on(measured: dict[str, Any]) -> None:
+    assert len(measured["kept"]) == 2
+    for trial in measured["kept"]:
+        assert trial["reached"]
+        assert 0.06 <= trial["at_least"] <= trial["at_most"]
 
 
 def test_every_packet_from_outside_is_counted(measured: dict[str, Any]) -> None:
@@ -85,7 +93,9 @@ def test_a_server_that_is_not_there_is_one_clear_line() -> None:
     assert done.stderr == f"probe: {ADDRESSES[0]} is silent on TCP ports [1]\n"
 
 
-@pytest.mark.parametrize("options", [["--refresh", "1,101"], ["--samples", "257"]])
+@pytest.mark.parametrize(
+    "options", [["--refresh", "1,101"], ["--kept", ",".join("1" * 101)], ["--samples", "257"]]
+)
 def test_one_measurement_is_bounded(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run.parse([*options, *ADDRESSES])
