@@ -88,6 +88,7 @@ def measure(
 
 
 def _finish(scene: Scene, trial: _Trial, idle: float) -> dict[str, object]:
+    time.sleep(max(0.0, trial.answered_at + idle - time.monotonic()))  # it may have spoken again a bit late
     at_least = time.monotonic() - trial.answered_at
     is_reached = _is_reached(scene, trial)
     at_most = time.monotonic() - trial.asked_at
