@@ -28,7 +28,8 @@ because netlab shares no code with what it tests.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+
+from netlab.nearest import guess
 
 
 class LabError(Exception):
@@ -57,9 +58,8 @@ class UnknownProfile(UsageProblem):
         super().__init__(name, self.known)
 
     def __str__(self) -> str:
-        nearest = get_close_matches(self.name, self.known, n=1, cutoff=0.4)
-        guess = f"did you mean {nearest[0]}?" if nearest else "`netlab profiles` lists them"
-        return f"unknown NAT profile {self.name!r}: {guess}"
+        hint = guess(self.name, self.known, otherwise="`netlab profiles` lists them")
+        return f"unknown NAT profile {self.name!r}: {hint}"
 
 
 class BadTopology(UsageProblem):

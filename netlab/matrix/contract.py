@@ -32,11 +32,11 @@ import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 from netlab.errors import EnvironmentProblem, UsageProblem
+from netlab.nearest import guess
 
 PROGRAMS = Path(__file__).parent / "programs"
 """Where the contracts are that come with the lab."""
@@ -106,9 +106,8 @@ class UnknownProgram(UsageProblem):
         super().__init__(name, self.known)
 
     def __str__(self) -> str:
-        nearest = get_close_matches(self.name, self.known, n=1, cutoff=0.4)
-        known = f"expected {', '.join(self.known)} or the path of a TOML file"
-        return f"unknown program {self.name!r}: {f'did you mean {nearest[0]}?' if nearest else known}"
+        otherwise = f"expected {', '.join(self.known)} or the path of a TOML file"
+        return f"unknown program {self.name!r}: {guess(self.name, self.known, otherwise=otherwise)}"
 
 
 class ProgramUnavailable(EnvironmentProblem):
@@ -249,9 +248,7 @@ class _Table:
         self._values = values
         for key in values:
             if key not in known:
-                nearest = get_close_matches(key, known, n=1, cutoff=0.4)
-                guess = f"did you mean {nearest[0]}?" if nearest else f"expected one of {', '.join(known)}"
-                raise self.problem(key, f"unknown key, {guess}")
+                raise self.problem(key, f"unknown key, {guess(key, known)}")
 
     def problem(self, key: str, text: str) -> BadContract:
         return BadContract(self._file, f"{self._prefix}{key[:64]}: {text}")
@@ -331,18 +328,12 @@ def _read_command(file: Path, key: str, values: Any, known: Sequence[str]) -> Co
 def _check_placeholders(table: _Table, key: str, text: str) -> None:
     for name in _PLACEHOLDER.findall(text):
         if name not in PLACEHOLDERS:
-            nearest = get_close_matches(name, PLACEHOLDERS, n=1, cutoff=0.4)
-            guess = f"did you mean {{{nearest[0]}}}?" if nearest else f"expected one of {_names()}"
-            raise table.problem(key, f"unknown placeholder {{{name[:64]}}}, {guess}")
+            raise table.problem(key, f"unknown placeholder {{{name[:64]}}}, {guess(name, PLACEHOLDERS)}")
 
 
 def filled_in(text: str, values: Mapping[str, str]) -> str:
     """A text of the contract with its placeholders replaced, by all the names of :data:`PLACEHOLDERS`."""
     return _PLACEHOLDER.sub(lambda match: values[match[1]], text)
-
-
-def _names() -> str:
-    return ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
 
 
 def _short(value: object) -> str:

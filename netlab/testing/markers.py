@@ -6,11 +6,11 @@ Whatever a test's author can get wrong is said here in one line, with the neares
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
 
 from netlab.errors import UsageProblem
+from netlab.nearest import guess
 from netlab.profiles import NatProfile, profile
 from netlab.topology import Topology
 from netlab.topology.scenes import two_nats
@@ -139,6 +139,4 @@ def _number(marker: str, name: str, value: object) -> float:
 def _require_known(marker: str, options: Mapping[str, object], known: Sequence[str]) -> None:
     for name in options:
         if name not in known:
-            nearest = get_close_matches(name, known, n=1)
-            hint = f"did you mean {nearest[0]}?" if nearest else f"expected one of {', '.join(known)}"
-            raise BadMarker(f"{marker}: unknown option {name!r}: {hint}")
+            raise BadMarker(f"{marker}: unknown option {name!r}: {guess(name, known)}")

@@ -22,7 +22,6 @@ import os
 import re
 import shutil
 from collections.abc import Generator, Iterable, Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -83,9 +82,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     wanted = config.getini("nat_backend")
     if wanted not in BACKENDS:
-        nearest = get_close_matches(wanted, BACKENDS, n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else f"expected {' or '.join(BACKENDS)}"
-        raise pytest.UsageError(f"nat_backend: got {wanted!r}: {hint}")
+        from netlab.nearest import guess
+
+        raise pytest.UsageError(f"nat_backend: got {wanted!r}: {guess(wanted, BACKENDS)}")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

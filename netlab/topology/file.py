@@ -32,7 +32,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from difflib import get_close_matches
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from pathlib import Path
@@ -40,6 +39,7 @@ from typing import Any, TypeVar
 
 from natcore.nat import EarlyInbound, FilteringBehavior, MappingBehavior, NatBehavior, PortAllocation
 from netlab.errors import BadTopology, LabError
+from netlab.nearest import guess
 from netlab.profiles import COMBINATIONS, PROFILES, Boundary, NatProfile, profile
 from netlab.quantities import BadQuantity, parse_duration, parse_probability, parse_rate
 from netlab.topology.link import PERFECT, Link
@@ -125,9 +125,7 @@ class _Table:
         """Refuses every key but these, and says which is the nearest."""
         for key in self._values:
             if key not in names:
-                near = get_close_matches(str(key), names, n=1, cutoff=0.4)
-                guess = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(names)}"
-                raise BadTopology(f"{self.place}: unknown key {str(key)[:64]!r}: {guess}")
+                raise BadTopology(f"{self.place}: unknown key {str(key)[:64]!r}: {guess(key, names)}")
 
     def has(self, name: str) -> bool:
         return name in self._values
@@ -303,9 +301,7 @@ def _list(value: object) -> list[object]:
 def _member(kind: type[EnumT], value: object) -> EnumT:
     names = [str(member.value) for member in kind]
     if value not in names:
-        near = get_close_matches(str(value), names, n=1, cutoff=0.4)
-        guess = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(names)}"
-        raise ValueError(f"got {_shown(value)}: {guess}")
+        raise ValueError(f"got {_shown(value)}: {guess(value, names)}")
     return kind(value)
 
 

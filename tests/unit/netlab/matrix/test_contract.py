@@ -107,10 +107,10 @@ def test_one_server_needs_no_list(tmp_path: Path) -> None:
         (LEAST.replace('["true"]', "[]", 1), "callee.argv: got [], expected 1 to 64 strings"),
         (LEAST.replace('["true"]', '"true"', 1), "callee.argv: got 'true', expected 1 to 64 strings"),
         (LEAST.replace('["true"]', "[1]", 1), "callee.argv: got [1], expected"),
-        (LEAST.replace('["true"]', '["{sever}"]', 1), "unknown placeholder {sever}, did you mean {server}?"),
+        (LEAST.replace('["true"]', '["{sever}"]', 1), "unknown placeholder {sever}, did you mean server?"),
         (
             LEAST.replace('["true"]', '["{zzzz}"]', 1),
-            "unknown placeholder {zzzz}, expected one of {artefacts}",
+            "unknown placeholder {zzzz}, expected one of artefacts",
         ),
         (
             LEAST.replace("[caller]", 'ready = "("\n[caller]'),
