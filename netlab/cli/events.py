@@ -50,7 +50,10 @@ _interface = click.option(
 @click.argument("nat")
 @click.pass_obj
 def reboot(lab: Lab, nat: str) -> None:
-    """Power-cycle a router: its mappings are gone, random ports are others."""
+    """Power-cycle a router.
+
+    Its mappings are gone, and random ports come in another order.
+    """
     lab.events.reboot(nat)
 
 
@@ -109,7 +112,10 @@ def restore(lab: Lab, node: str, interface: int) -> None:
 def link(
     lab: Lab, node: str, interface: int, delay: float, jitter: float, loss: float, rate: float | None
 ) -> None:
-    """Give the cable of a host, or of a router towards the internet, another delay, loss and rate."""
+    """Give a cable another delay, loss and rate.
+
+    It is the cable of a host, or of a router towards the internet; what is not said is as on a perfect one.
+    """
     lab.events.change_link(node, Link(delay=delay, jitter=jitter, loss=loss, rate=rate), interface)
 
 
