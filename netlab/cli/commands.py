@@ -14,11 +14,19 @@ from typing import NoReturn
 import click
 
 from netlab import state
-from netlab.backends import BACKEND_NAMES, backend_named
+from netlab.backends import backend_named
 from netlab.cli.events import event
 from netlab.cli.exit_codes import ExitCode, exit_code_of
 from netlab.cli.matrix import matrix
-from netlab.cli.options import Duration, Probability, Profile, TopologyFile
+from netlab.cli.options import (
+    Duration,
+    Probability,
+    Profile,
+    TopologyFile,
+    backend_option,
+    json_option,
+    lab_option,
+)
 from netlab.cli.profiles import profiles as show_profiles
 from netlab.cli.prove import prove
 from netlab.cli.report import claims_text, dialogue_line, lab_text
@@ -34,16 +42,6 @@ from netlab.takedown import clean, take_down
 from netlab.tools import require_root
 from netlab.topology import CORE, Topology
 from netlab.topology.scenes import two_nats
-
-_backend_option = click.option(
-    "--backend",
-    type=click.Choice(BACKEND_NAMES),
-    default=BACKEND_NAMES[0],
-    show_default=True,
-    help="What the nodes are.",
-)
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-
 
 DEFAULT_PROFILE = "port-restricted"
 
@@ -89,12 +87,12 @@ cli.command_class = LabCommand
     help="Elsa's NAT and anna's, see netlab profiles.  [default: port-restricted, both]",
 )
 @click.option("--topology", type=TopologyFile(), help="A TOML file with a lab of your own, see docs/lab.md.")
-@_backend_option
+@backend_option
 @click.option("--rtt", type=Duration(), help="Round trip over the core, like 40ms.")
 @click.option("--loss", type=Probability(), help="Packets that the core loses, like 5%.")
 @click.option("--dual-stack", is_flag=True, help="IPv6 as well, behind stateful firewalls.")
 @click.option("--name", help="A name of your own for the lab.")
-@_json_option
+@json_option
 def up(
     profiles: tuple[NatProfile, NatProfile] | None,
     topology: Topology | None,
@@ -153,7 +151,7 @@ def down(name: str | None) -> None:
 
 
 @cli.command("exec", context_settings={"ignore_unknown_options": True})
-@click.option("--lab", "name", help="Which lab, where there are several.")
+@lab_option
 @click.argument("node")
 @click.argument("argv", metavar="PROGRAM...", nargs=-1, required=True, type=click.UNPROCESSED)
 def execute(name: str | None, node: str, argv: tuple[str, ...]) -> None:
@@ -182,7 +180,7 @@ def rootless(argv: tuple[str, ...]) -> None:
 
 
 @cli.command()
-@_json_option
+@json_option
 def status(as_json: bool) -> None:
     """Show the labs that are running."""
     labs = state.known_labs()
@@ -211,8 +209,8 @@ def clean_up(force: bool) -> None:
 
 
 @cli.command()
-@_backend_option
-@_json_option
+@backend_option
+@json_option
 @click.option("--keep", is_flag=True, help="Leave the lab running afterwards.")
 @click.option(
     "--artefacts",

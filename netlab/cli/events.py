@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 import click
 
-from netlab.cli.options import Duration, Frequency, IPv4, Probability, Profile, Rate
+from netlab.cli.options import Duration, Frequency, IPv4, Probability, Profile, Rate, lab_option
 from netlab.lab import Lab
 from netlab.profiles import NatProfile
 from netlab.rootless.command import become_root
@@ -30,7 +30,7 @@ class _EventCommand(click.Command):
 
 
 @click.group()
-@click.option("--lab", "name", help="Which lab, where there are several.")
+@lab_option
 def event(name: str | None) -> None:
     """Make something happen to a running lab.
 

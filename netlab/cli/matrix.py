@@ -13,9 +13,9 @@ from pathlib import Path
 
 import click
 
-from netlab.backends import BACKEND_NAMES, backend_named
+from netlab.backends import backend_named
 from netlab.cli.exit_codes import ExitCode
-from netlab.cli.options import Duration, Probability, Profile
+from netlab.cli.options import Duration, Probability, Profile, backend_option
 from netlab.cli.report import columns
 from netlab.errors import UsageProblem
 from netlab.matrix.contract import MAX_TIMEOUT, Contract, find_contract, shipped_programs
@@ -88,13 +88,7 @@ class _Profiles(click.ParamType[tuple[NatProfile, ...]]):
 @click.option("--rtt", type=Duration(), default=0.0, help="Round trip over the core, like 40ms.")
 @click.option("--loss", type=Probability(), default=0.0, help="Packets that the core loses, like 5%.")
 @click.option("--timeout", type=Duration(), help="For one attempt, like 10s.  [default: the contract's]")
-@click.option(
-    "--backend",
-    type=click.Choice(BACKEND_NAMES),
-    default=BACKEND_NAMES[0],
-    show_default=True,
-    help="What the nodes are.",
-)
+@backend_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path),

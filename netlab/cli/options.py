@@ -1,4 +1,4 @@
-"""Values on the command line: quantities, profiles, topologies."""
+"""What several commands take: options, and values such as quantities, profiles and topologies."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from pathlib import Path
 
 import click
 
+from netlab.backends import BACKEND_NAMES
 from netlab.errors import BadTopology, UnknownProfile
 from netlab.profiles import NatProfile, profile
 from netlab.quantities import BadQuantity, parse_duration, parse_frequency, parse_probability, parse_rate
 from netlab.topology import Topology
 from netlab.topology.file import load_topology
+
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(BACKEND_NAMES),
+    default=BACKEND_NAMES[0],
+    show_default=True,
+    help="What the nodes are.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+lab_option = click.option("--lab", "name", help="Which lab, where there are several.")
 
 
 class _Quantity(click.ParamType[float]):

@@ -7,7 +7,7 @@ import json
 import click
 
 from natcore.nat import PortAllocation
-from netlab.cli.options import Profile
+from netlab.cli.options import Profile, json_option
 from netlab.cli.report import columns
 from netlab.profiles import COMBINATIONS, PROFILES, NatProfile
 from netlab.topology.file import profile_document
@@ -19,7 +19,7 @@ ei is endpoint-independent, ad address-dependent, apd address-and-port-dependent
 
 @click.command()
 @click.argument("wanted", metavar="[PROFILE]", required=False, type=Profile())
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def profiles(wanted: NatProfile | None, as_json: bool) -> None:
     """Show the NAT profiles, or what one of them does."""
     if as_json:

@@ -9,9 +9,9 @@ from dataclasses import asdict
 
 import click
 
-from netlab.backends import BACKEND_NAMES, backend_named
+from netlab.backends import backend_named
 from netlab.cli.exit_codes import ExitCode
-from netlab.cli.options import Duration, Profile
+from netlab.cli.options import Duration, Profile, backend_option, json_option
 from netlab.cli.report import proof_details, proof_table
 from netlab.profiles import COMBINATIONS, PROFILES, NatProfile
 from netlab.proof.everything import prove_profiles
@@ -20,13 +20,7 @@ from netlab.rootless.command import LabCommand
 
 @click.command(cls=LabCommand)
 @click.argument("profiles", metavar="[PROFILE]...", nargs=-1, type=Profile())
-@click.option(
-    "--backend",
-    type=click.Choice(BACKEND_NAMES),
-    default=BACKEND_NAMES[0],
-    show_default=True,
-    help="What the nodes are.",
-)
+@backend_option
 @click.option(
     "--patience",
     type=Duration(),
@@ -36,7 +30,7 @@ from netlab.rootless.command import LabCommand
 )
 @click.option("--opinions/--no-opinions", default=True, help="Whether foreign tools measure as well.")
 @click.option("--details", is_flag=True, help="A line for each property; the default for one profile.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def prove(
     profiles: Sequence[NatProfile],
     backend: str,

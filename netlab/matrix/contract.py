@@ -35,6 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from netlab.backends import BACKEND_NAMES
 from netlab.errors import EnvironmentProblem, UsageProblem
 from netlab.nearest import guess
 
@@ -54,9 +55,6 @@ PLACEHOLDERS = (
     "timeout",
 )
 """What ``{...}`` in an argument may be."""
-
-BACKENDS = ("namespaces", "docker")
-"""Where a program runs unless its contract names fewer; a rootless lab's nodes are namespaces too."""
 
 MAX_TIMEOUT = 600.0
 """Seconds for one attempt; a matrix of 256 pairs would take days with more."""
@@ -145,7 +143,7 @@ class Contract:
         caller: elsa's side, started last; the report on its output counts.
         direct_codes: exit codes of a caller that has a direct path, and of no other.
         modules: Python modules that it needs in this Python.
-        backends: where it can run.
+        backends: where it can run: all, unless its contract names fewer.
     """
 
     file: Path
@@ -157,7 +155,7 @@ class Contract:
     caller: Command
     direct_codes: tuple[int, ...] = (0,)
     modules: tuple[str, ...] = ()
-    backends: tuple[str, ...] = BACKENDS
+    backends: tuple[str, ...] = BACKEND_NAMES
 
     @property
     def places(self) -> dict[str, str]:
@@ -281,9 +279,9 @@ def _read_contract(file: Path, tables: Mapping[str, Any]) -> Contract:
     needs = _subtable(top, file, "needs", ("modules", "backends"))
     codes = _subtable(top, file, "exit_codes", ("direct",))
     servers: Any = top.take("server", [], f"[server] or up to {MAX_SERVERS} of [[server]]", _is_tables)
-    backends = needs.take_texts("backends", BACKENDS, limit=len(BACKENDS))
-    if unknown := [backend for backend in backends if backend not in BACKENDS]:
-        raise needs.problem("backends", f"got {unknown[0]!r}, expected {' and '.join(BACKENDS)}")
+    backends = needs.take_texts("backends", BACKEND_NAMES, limit=len(BACKEND_NAMES))
+    if unknown := [backend for backend in backends if backend not in BACKEND_NAMES]:
+        raise needs.problem("backends", f"got {unknown[0]!r}, expected {' and '.join(BACKEND_NAMES)}")
     return Contract(
         file=file,
         name=name,
