@@ -250,34 +250,6 @@ def test_a_mapping_that_has_lost_its_port_is_not_believed() -> None:
         assert seen_by(router.on_internet(OTHER_SERVER), host) in (None, kept)
 
 
-def is_connected(router: BareRouter, port: int) -> bool:
-    """Whether a host reaches a TCP server at this port."""
-    listener = router.open_in(router.outside, socket.SOCK_STREAM)
-    listener.bind((SERVER, port))
-    listener.listen()
-    client = router.open_in(router.inside, socket.SOCK_STREAM)
-    client.settimeout(0.2)
-    try:
-        client.connect((SERVER, port))
-    except TimeoutError:
-        return False
-    return True
-
-
-def test_a_company_lets_out_the_web_and_nothing_else() -> None:
-    with router_with(profile("corporate")) as router:
-        assert is_connected(router, 80)
-        assert is_connected(router, 443)
-        assert not is_connected(router, 8080)
-        assert port_seen(router.on_internet(), router.at_home()) is None
-
-
-@pytest.mark.parametrize("name", ["udp-blocked", "eim-eif-random", "apdm-adf-sequential", "short-lifetime"])
-def test_tcp_passes_every_translation(name: str) -> None:
-    with router_with(profile(name)) as router:
-        assert is_connected(router, 80)
-
-
 def test_a_firewall_translates_nothing_and_lets_in_answers_only() -> None:
     with router_with(profile("stateful-firewall")) as router:
         run_tool_in(
