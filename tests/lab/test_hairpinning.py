@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from threading import Event
 
 import pytest
@@ -61,49 +62,49 @@ def test_without_hairpinning_what_is_sent_to_the_own_external_endpoint_ends_in_s
             host.recv(2048)
 
 
-def test_both_sides_of_a_hairpinned_flow_keep_their_mappings() -> None:
-    """Random ports, so that a mapping that is gone shows by its port."""
-    silent: dict[str, object] = {"inbound_refresh": False}
-    cases = [("eim-apdf-random", {}), ("eim-eif-random", {}), ("eim-adf-random", silent)]
-    with ExitStack() as stack:
-        scenes = []
-        for name, changes in cases:
-            one = changed(name, hairpinning=True, mapping_lifetime=LIFETIME, **changes)
-            router = stack.enter_context(router_with(one))
-            server, asking, asked = router.on_internet(), router.at_home(HOST), router.at_home(OTHER_HOST)
-            ends = endpoint_outside(server, asking), endpoint_outside(server, asked)
-            assert seen_by(asked, asking, ends[1]) == ends[0]
-            scenes.append((name, server, asking, asked, ends))
-        keep_sending(
-            [
-                flow
-                for _, _, asking, asked, (one_end, other_end) in scenes
-                for flow in ((asking, other_end), (asked, one_end))
-            ],
-            1.6 * LIFETIME,
-        )
-        for name, server, asking, asked, ends in scenes:
-            assert (seen_by(server, asking), seen_by(server, asked)) == ends, name
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    """A hairpinned flow, and whose mappings it must keep alive: of who began it, of who was asked.
+
+    Ports are random, so that a mapping that is gone shows by its port.
+    """
+
+    name: str
+    inbound_refresh: bool = True
+    is_answered: bool
+    kept: tuple[bool, bool]
 
 
-def test_who_only_listens_to_a_hairpinned_flow_keeps_its_mapping_where_inbound_packets_refresh() -> None:
+TALKS = (
+    Talk(name="eim-apdf-random", is_answered=True, kept=(True, True)),
+    Talk(name="eim-eif-random", is_answered=True, kept=(True, True)),
+    Talk(name="eim-adf-random", is_answered=True, inbound_refresh=False, kept=(True, True)),
+    Talk(name="eim-apdf-random", is_answered=False, kept=(True, True)),
+    Talk(name="eim-apdf-random", is_answered=False, inbound_refresh=False, kept=(True, False)),
+)
+
+
+def test_each_sides_packets_keep_its_own_mapping_and_the_others_where_inbound_packets_refresh() -> None:
     with ExitStack() as stack:
         scenes = []
-        for refreshes in (True, False):
+        for talk in TALKS:
             one = changed(
-                "eim-apdf-random",
+                talk.name,
                 hairpinning=True,
                 mapping_lifetime=LIFETIME,
-                inbound_refresh=refreshes,
+                inbound_refresh=talk.inbound_refresh,
             )
             router = stack.enter_context(router_with(one))
             server, asking, asked = router.on_internet(), router.at_home(HOST), router.at_home(OTHER_HOST)
-            before = endpoint_outside(server, asking), endpoint_outside(server, asked)
-            scenes.append((refreshes, server, asking, asked, before))
-        keep_sending([(asking, before[1]) for _, _, asking, _, before in scenes], 1.6 * LIFETIME)
-        for refreshes, server, asking, asked, before in scenes:
-            assert seen_by(server, asking) == before[0]
-            assert (seen_by(server, asked) == before[1]) is refreshes
+            ends = endpoint_outside(server, asking), endpoint_outside(server, asked)
+            assert seen_by(asked, asking, ends[1]) == ends[0], talk
+            scenes.append((talk, server, (asking, asked), ends))
+        questions = [(sockets[0], ends[1]) for _, _, sockets, ends in scenes]
+        answers = [(sockets[1], ends[0]) for talk, _, sockets, ends in scenes if talk.is_answered]
+        keep_sending([*questions, *answers], 1.6 * LIFETIME)
+        for talk, server, sockets, ends in scenes:
+            kept = tuple(seen_by(server, one) == end for one, end in zip(sockets, ends, strict=True))
+            assert kept == talk.kept, talk
 
 
 def test_a_hairpinned_flow_goes_on_after_its_router_forgot() -> None:
