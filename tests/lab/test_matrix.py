@@ -125,7 +125,7 @@ def test_every_run_keeps_its_artefacts(small: Path) -> None:
 
 
 def test_the_page_and_the_tables_are_written(small: Path) -> None:
-    assert "| **symmetric** |" in (small / "matrix.md").read_text(encoding="utf-8")
+    assert "| **3&nbsp;symmetric** |" in (small / "matrix.md").read_text(encoding="utf-8")
     assert "aioice, full-cone calls symmetric" in (small / "matrix.html").read_text(encoding="utf-8")
 
 
