@@ -108,6 +108,12 @@ class NatBehavior:
         outermost translating NAT chose, and the shorter life. Hairpinning is the outer NAT's, because it is
         where two homes meet. An unsolicited packet reaches the inner NAT only where the outer one's filter
         lets through what the inner one never sent to.
+
+        Two NATs are more than one description can hold, which shows in two chains that no profile has. One
+        that keeps its endpoint and filters by address, behind one that keeps none and lets everybody in, can
+        be called, each of them for itself; together they look as if they could not. And one that remaps,
+        behind one that filters by address, is reached early only from other ports of an address that it has
+        sent to; with a peer of one endpoint that never happens, and the pair is better than its timing.
         """
         lets_strangers_in = outer.filtering is not FilteringBehavior.ADDRESS_AND_PORT_DEPENDENT
         inner_remaps = self.early_inbound is EarlyInbound.REMAPS and lets_strangers_in

@@ -29,7 +29,8 @@ What is always true: a live flow from inside has a live permission of the same o
 entries than there are flows, and there are at most ``max_flows``. A new flow that finds the table full is
 dropped, as the kernel does ("nf_conntrack: table full, dropping packet"), and old ones are not disturbed.
 
-What it refuses to know: TCP, ICMP, fragments, and the order of packets on two processors.
+What it refuses to know: TCP, ICMP, fragments, and the order of packets on two processors. A sequential NAT
+without a pool has all ports from 1,024 up; a router of the lab has 4,096 of them.
 
 Routers in series are models in series: :func:`models_of` gives them innermost first, and each takes what the
 one before it let out.

@@ -144,7 +144,7 @@ _NAMED = (
         name="cgn-cone",
         behavior=_RESTRICTED,
         carrier=NatBehavior(filtering=_ADF, allocation=_RANDOM, hairpinning=True),
-        summary="a home router behind a carrier's NAT that keeps RFC 6888",
+        summary="a home router behind a carrier's NAT that maps as RFC 6888 asks",
         devices="fibre and cable subscribers without an IPv4 address of their own (100.64/10)",
     ),
     NatProfile(
