@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from netlab.backend import NodeSpec, namespace_of
+from netlab.rules.lifetime import whole_seconds
 from netlab.topology import (
     CORE,
     INSTRUMENT_ADDRESSES,
@@ -142,7 +143,11 @@ def cables(topology: Topology) -> tuple[Cable, ...]:
 
 
 def wire(topology: Topology, lab: str) -> Wiring:
-    """The wiring of a topology for a lab of this name."""
+    """The wiring of a topology for a lab of this name.
+
+    Raises:
+        UnsupportedBehavior: the kernel cannot count a mapping lifetime.
+    """
     plugged = cables(topology)
     ports = {nat.name: [cable.port for cable in plugged if cable.parent == nat.name] for nat in topology.nats}
     batches = {CORE: _core_batch(topology, plugged)}
@@ -218,8 +223,12 @@ def _nodes(topology: Topology) -> tuple[NodeSpec, ...]:
 
 
 def lifetime_settings(nat: Nat) -> dict[str, str]:
-    """Both of Linux's UDP timers: the second one rules a flow that has lived for over 2 s."""
-    seconds = f"{nat.profile.behavior.mapping_lifetime:.0f}"
+    """Both of Linux's UDP timers: the second one rules a flow that has lived for over 2 s.
+
+    Raises:
+        UnsupportedBehavior: the kernel cannot count such a lifetime.
+    """
+    seconds = str(whole_seconds(nat.profile.behavior))
     timers = ("nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream")
     return {f"net.netfilter.{timer}": seconds for timer in timers}
 

@@ -10,6 +10,7 @@
 ``memory``            what that table remembers
 ``stateless``         packets from outside that keep nothing alive
 ``ports``             the external ports and their order
+``lifetime``          how long all of this is remembered
 ====================  ==================================================================================
 """
 

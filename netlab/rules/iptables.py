@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from natcore.nat import FilteringBehavior, MappingBehavior, NatBehavior, PortAllocation
+from netlab.rules.lifetime import whole_seconds
 from netlab.rules.ports import ALL_PORTS
 from netlab.rules.scripts import PROTOCOLS, RouterFacts
 
@@ -90,7 +91,7 @@ class _OpenedSet:
 
     host: IPv4Address
     protocol: str
-    lifetime: float
+    lifetime: int
     kind: str
     key_out: str
     key_in: str
@@ -101,7 +102,7 @@ class _OpenedSet:
 
     @property
     def creation(self) -> str:
-        return f"create {self.name} {self.kind} timeout {self.lifetime:.0f}"
+        return f"create {self.name} {self.kind} timeout {self.lifetime}"
 
     def learning(self, facts: RouterFacts) -> list[str]:
         """What leaves the host opens; what is let in to it keeps open, as it does the mapping itself."""
@@ -133,7 +134,7 @@ def _opened_sets(behavior: NatBehavior, facts: RouterFacts) -> list[_OpenedSet]:
         _OpenedSet(
             host=host,
             protocol=protocol,
-            lifetime=behavior.mapping_lifetime,
+            lifetime=whole_seconds(behavior),
             kind=kind,
             key_out=key_out,
             key_in=key_in,

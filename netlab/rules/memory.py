@@ -103,11 +103,11 @@ class Memory:
         """``map`` or ``set``."""
         return "set" if self.value is None else "map"
 
-    def declaration(self, lifetime: float) -> str:
+    def declaration(self, lifetime: int) -> str:
         """The line that declares it, for mappings that live so many seconds."""
         key = " . ".join(["inet_proto", *(_TYPES[part] for part in self.parts)])
         value = "" if self.value is None else f" : {_TYPES[self.value]}"
-        options = f"flags dynamic, timeout; timeout {lifetime:.0f}s; size {MAX_ELEMENTS};"
+        options = f"flags dynamic, timeout; timeout {lifetime}s; size {MAX_ELEMENTS};"
         return f"{self.kind} {self.name} {{ type {key}{value}; {options} }}"
 
     def key(self, flow: Flow) -> str:

@@ -31,6 +31,7 @@ from math import ceil
 
 from natcore.nat import EarlyInbound, FilteringBehavior, NatBehavior, PortAllocation
 from netlab.rules import memory, stateless
+from netlab.rules.lifetime import whole_seconds
 from netlab.rules.memory import ARRIVING, LET_IN, PORTED, PROPOSED, STARTED_INSIDE, TURNED, Memory, Part
 from netlab.rules.ports import port_list, port_range
 from netlab.rules.scripts import PROTOCOLS, RouterFacts, text_of
@@ -53,7 +54,7 @@ def table(behavior: NatBehavior, facts: RouterFacts, *, seed: int) -> str:
     """The text of the table.
 
     Raises:
-        UnsupportedBehavior: the ports are out of bounds, or there are no exact rules.
+        UnsupportedBehavior: ports or lifetime are out of bounds, or there are no exact rules.
     """
     has_owners = memory.needs_owners(behavior)
     memories = memory.memories_of(behavior)
@@ -67,7 +68,7 @@ def table(behavior: NatBehavior, facts: RouterFacts, *, seed: int) -> str:
         *([_chain("dstnat", _destination_hook(behavior, facts))] if has_owners else []),
         *(_chain(name, rules) for name, rules in stateless.chains(behavior, facts).items()),
     ]
-    declarations = [one.declaration(behavior.mapping_lifetime) for one in memories]
+    declarations = [one.declaration(whole_seconds(behavior)) for one in memories]
     return text_of([f"table {TABLE} {{", *(f"  {line}" for line in declarations), *chains, "}"])
 
 
