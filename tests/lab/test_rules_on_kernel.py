@@ -6,6 +6,7 @@ port, pools that run out, packets that must not keep a mapping alive, and rules 
 
 from __future__ import annotations
 
+import errno
 import shlex
 import socket
 import subprocess
@@ -124,6 +125,36 @@ def test_two_hosts_with_the_same_source_port_have_one_external_endpoint_each(nam
 def test_sequential_ports_step_as_far_as_they_are_told(step: int) -> None:
     with router_with(changed("symmetric-sequential", port_step=step)) as router:
         assert allocation_of(router, step=step) is SEQUENTIAL
+
+
+def test_nothing_but_a_new_udp_mapping_takes_a_port_of_its_sequence() -> None:
+    """What predicts the next port relies on it: only other mappings of the home come in between."""
+    with router_with(profile("symmetric-sequential")) as router:
+        server, host = router.on_internet(), router.at_home()
+        first = port_seen(server, host)
+        assert first is not None
+        with router.open_in(router.inside, socket.SOCK_STREAM) as tcp:
+            assert tcp.connect_ex((SERVER, 9)) == errno.ECONNREFUSED
+        run_tool_in(router.inside, ["ping", "-c", "1", "-W", "1", SERVER])
+        assert port_seen(server, router.open_in(router.router)) is not None
+        assert seen_by(host, router.on_internet(STRANGER), (WAN_ADDRESS, first + 1)) is None
+        assert seen_by(host, router.at_home(OTHER_HOST), (WAN_ADDRESS, first)) is None
+        assert port_seen(server, host) == first
+        assert port_seen(server, router.at_home(OTHER_HOST)) == first + 1
+        assert port_seen(router.on_internet(), host) == first + 2
+
+
+def test_a_sequence_begins_again_at_its_end_and_passes_over_what_is_in_use() -> None:
+    pool = 6
+    with router_with(changed("symmetric-sequential", port_pool=pool, mapping_lifetime=LIFETIME)) as router:
+        server, kept = router.on_internet(), router.at_home()
+        first = port_seen(server, kept)
+        assert first is not None
+        ports = [port_seen(server, router.at_home()) for _ in range(pool - 2)]
+        assert ports == list(range(first + 1, first + pool - 1))
+        keep_sending([(kept, endpoint_of(server))], 1.2 * LIFETIME)
+        ports = [port_seen(server, router.at_home()) for _ in range(3)]
+        assert ports == [first + pool - 1, first + 1, first + 2]
 
 
 @pytest.mark.parametrize(
