@@ -3,8 +3,8 @@
 Every event takes effect before its method returns. Rules alone change nothing for flows that exist, because
 a NAT's rules see only the first packet of a flow; so whatever changes a router also makes it forget.
 
-An event happens or does not: an interrupt waits for its end, and what the kernel refuses half-way is undone, so
-what the lab is said to be is always what it is.
+An event happens or does not: an interrupt waits for its end, and what the kernel refuses half-way is undone,
+so what the lab is said to be is always what it is.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from netlab.backend import NodeSpec, lab_of, namespace_of
@@ -14,6 +15,9 @@ from netlab.tools import apply_settings, for_each, in_namespace, require_root, r
 
 _NAMES = Path("/run/netns")
 """Where iproute2 keeps the names of namespaces."""
+
+_MAX_ROUNDS = 50
+"""How often the processes of a namespace are killed; two rounds, of 3 ms each, unless they keep forking."""
 
 
 class NamespaceBackend:
@@ -65,12 +69,14 @@ def _prepare(namespace: str, node: NodeSpec) -> None:
 
 
 def _kill_processes(namespace: str) -> None:
-    """A namespace lives on, nameless, while a process is inside."""
-    for pid in run_tool(["ip", "netns", "pids", namespace]).split():
-        try:
-            os.kill(int(pid), signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    """A namespace lives on, nameless, while a process is inside; who forks may need another round."""
+    for _ in range(_MAX_ROUNDS):
+        pids = run_tool(["ip", "netns", "pids", namespace]).split()
+        if not pids:
+            return
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
 
 def _delete(namespace: str) -> None:

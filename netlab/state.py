@@ -100,9 +100,10 @@ def lab_name(text: str) -> str:
     Raises:
         BadLabName: the text cannot be in the name of a file and of a namespace.
     """
-    if not _LAB_NAME.fullmatch(text):
+    own = text.removeprefix(LAB_PREFIX)
+    if not _LAB_NAME.fullmatch(own):
         raise BadLabName(text)
-    return text if text.startswith(LAB_PREFIX) else f"{LAB_PREFIX}{text}"
+    return f"{LAB_PREFIX}{own}"
 
 
 def nodes_of(topology: Topology) -> tuple[NodeState, ...]:
@@ -143,15 +144,16 @@ def create(state: LabState) -> None:
     Raises:
         NameTaken: there is one of that name.
     """
-    RUN_FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
-    scratch = _write_scratch(state)
-    try:
-        os.link(scratch, _path(state.name))  # unlike a rename, this refuses a name that is taken
-    except FileExistsError:
-        raise NameTaken(state.name) from None
-    finally:
-        scratch.unlink()
-    state.folder.mkdir(exist_ok=True)
+    with _alone(), _scratch(state) as scratch:
+        try:
+            os.link(scratch, _path(state.name))  # unlike a rename, this refuses a name that is taken
+        except FileExistsError:
+            raise NameTaken(state.name) from None
+        try:
+            state.folder.mkdir(exist_ok=True)
+        except OSError:
+            _path(state.name).unlink()
+            raise
 
 
 def change(name: str, edit: Callable[[LabState], LabState]) -> LabState:
@@ -165,13 +167,15 @@ def change(name: str, edit: Callable[[LabState], LabState]) -> LabState:
         if current is None:
             raise LabNotFound(name, running=[lab.name for lab in known_labs()])
         changed = edit(current)
-        _write_scratch(changed).replace(_path(name))
+        with _scratch(changed) as scratch:
+            scratch.replace(_path(name))
     return changed
 
 
 @contextmanager
 def _alone() -> Iterator[None]:
     """Keeps other threads out by a lock of ours, and other processes by the kernel's on the folder."""
+    RUN_FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
     with _LOCK:
         folder = os.open(RUN_FOLDER, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -182,22 +186,28 @@ def _alone() -> Iterator[None]:
 
 
 def remove(name: str) -> None:
-    """Forgets a lab, with its folder."""
-    shutil.rmtree(RUN_FOLDER / name, ignore_errors=True)
-    _path(name).unlink(missing_ok=True)
+    """Forgets a lab, with its folder; not while somebody is about to write what is known of it anew."""
+    with _alone():
+        shutil.rmtree(RUN_FOLDER / name, ignore_errors=True)
+        _path(name).unlink(missing_ok=True)
 
 
 def remove_scratch() -> None:
     """Removes what processes that were killed while writing have left half-written."""
     for path in RUN_FOLDER.glob(f"*{_SCRATCH}"):
-        if ProcessId.of(int(path.name.split(".")[-2])) is None:
+        pid = path.name.split(".")[-2]
+        if not pid.isdecimal() or ProcessId.of(int(pid)) is None:
             path.unlink(missing_ok=True)
 
 
 def known_labs() -> list[LabState]:
     """Every lab that has a file that we can read, by name."""
-    names = sorted(path.stem for path in RUN_FOLDER.glob(f"{LAB_PREFIX}*.json"))
-    return [state for name in names if (state := _read(name)) is not None]
+    return [state for name in _names() if (state := _read(name)) is not None]
+
+
+def unreadable_labs() -> list[str]:
+    """The names of those that have a file which says nothing to us, of another version for example."""
+    return [name for name in _names() if _path(name).exists() and _read(name) is None]
 
 
 def find_lab(name: str | None) -> LabState:
@@ -218,14 +228,23 @@ def current_process() -> ProcessId | None:
     return ProcessId.of(os.getpid())
 
 
+def _names() -> list[str]:
+    return sorted(path.stem for path in RUN_FOLDER.glob(f"{LAB_PREFIX}*.json"))
+
+
 def _path(name: str) -> Path:
     return RUN_FOLDER / f"{name}.json"
 
 
-def _write_scratch(state: LabState) -> Path:
+@contextmanager
+def _scratch(state: LabState) -> Iterator[Path]:
+    """A file with the whole state in it, which is gone afterwards unless it was given another name."""
     scratch = RUN_FOLDER / f"{state.name}.{os.getpid()}{_SCRATCH}"
-    scratch.write_text(_to_json(state), encoding="utf-8")
-    return scratch
+    try:
+        scratch.write_text(_to_json(state), encoding="utf-8")
+        yield scratch
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def _to_json(state: LabState) -> str:

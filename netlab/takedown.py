@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from netlab import state
 from netlab.backend import Backend
@@ -38,31 +39,28 @@ def clean(*, force: bool = False) -> tuple[list[str], list[str]]:
     known = state.known_labs()
     spared = [lab.name for lab in known if lab.is_owned and not force]
     doomed = [lab for lab in known if lab.name not in spared]
-    stuck = [error for lab in doomed if (error := _try_to_take_down(lab)) is not None]
-    strays = _remove_strays(keep=spared)
+    stuck = [error for lab in doomed if (error := _error_of(partial(take_down, lab))) is not None]
+    strays = {}
+    for (
+        backend
+    ) in _usable_backends():  # of labs without a readable file, the nodes and whatever file they have
+        for name in set(backend.labs()) - {*spared, *(lab.name for lab in state.known_labs())}:
+            strays[name] = _error_of(partial(backend.destroy_nodes, name))
+    for name in {*strays, *state.unreadable_labs()}:
+        if strays.setdefault(name, None) is None:
+            state.remove(name)
     state.remove_scratch()
-    if stuck:
-        raise stuck[0]
+    for error in (*stuck, *filter(None, strays.values())):
+        raise error
     return sorted({*(lab.name for lab in doomed), *strays}), spared
 
 
-def _try_to_take_down(lab: state.LabState) -> LabError | None:
+def _error_of(action: Callable[[], None]) -> LabError | None:
     try:
-        take_down(lab)
+        action()
     except LabError as error:
         return error
     return None
-
-
-def _remove_strays(*, keep: Iterable[str]) -> list[str]:
-    """Removes labs that have nodes and no readable state file."""
-    strays = set()
-    for backend in _usable_backends():
-        for name in set(backend.labs()) - {*keep, *(lab.name for lab in state.known_labs())}:
-            backend.destroy_nodes(name)
-            state.remove(name)
-            strays.add(name)
-    return sorted(strays)
 
 
 def _usable_backends() -> Iterable[Backend]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +28,21 @@ from tests.lab.traces import traces_of
 pytestmark = pytest.mark.lab
 
 NETLAB = [sys.executable, "-m", "netlab"]
+
+
+PAIR = two_nats(profile("port-restricted"), profile("open"))
+MARK = f"bad-luck-of-{os.getpid()}"
+"""An argument of programs that are looked for afterwards."""
+
+
+def marked() -> list[str]:
+    """The processes with our mark."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if MARK in file.read_text(errors="replace").split("\0"):
+                found.append(file.parent.name)
+    return found
 
 
 def shell(script: str) -> subprocess.CompletedProcess[str]:
@@ -48,7 +66,7 @@ def test_a_lab_whose_name_nobody_could_be_told_is_taken_down() -> None:
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with Lab(two_nats(profile("port-restricted"), profile("open")), prove=False) as running:
+    with Lab(PAIR, prove=False) as running:
         yield running
 
 
@@ -136,3 +154,12 @@ $NETLAB down gone; wait $!
     expected = "netlab: nat-elsa-traffic: got it ended with exit code -9, expected to go on until ctrl-C"
     assert done.stderr.splitlines()[-1] == expected
     assert traces_of("nl-gone") == []
+
+
+def test_who_keeps_forking_ends_with_the_lab() -> None:
+    """Each lives for 2 ms, so whoever looks who is there finds one that has a child by now."""
+    breed = "import os, time\nfor _ in range(1500):\n    if os.fork(): os._exit(0)\n    time.sleep(0.002)"
+    with Lab(PAIR, prove=False) as lab:
+        lab.start("elsa", [sys.executable, "-c", breed, MARK]).wait()
+        assert any(marked() for _ in range(1000))
+    assert not any(marked() for _ in range(20))

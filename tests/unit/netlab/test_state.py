@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from netlab import state
-from netlab.errors import LabNotFound, NameTaken
+from netlab.errors import BadLabName, LabNotFound, NameTaken
 from netlab.process import ProcessId
 from netlab.profiles import profile
 from netlab.state import LabState
@@ -120,7 +122,68 @@ def test_scratch_of_the_dead_is_removed_and_scratch_of_the_living_is_not(folder:
     state.create(lab())
     own = state.current_process()
     assert own is not None
-    for pid in (own.pid, 2**22 + 1):  # above the largest pid that Linux gives
+    for pid in (own.pid, 2**22 + 1, "nobody"):  # above the largest pid that Linux gives
         (folder / f"nl-x.{pid}.new").write_text("")
     state.remove_scratch()
     assert [path.name for path in folder.glob("*.new")] == [f"nl-x.{own.pid}.new"]
+
+
+@pytest.mark.parametrize("name", ["x", "nl-x", "-", "0" * 32, "nl-" + "0" * 32])
+def test_a_lab_is_found_by_the_name_that_it_was_given(name: str) -> None:
+    state.create(lab(state.lab_name(name)))
+    for wanted in (name, state.lab_name(name)):
+        assert state.find_lab(wanted).name == state.lab_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "nl-", "X", "a.b", "../x", "a/b", "ü", "a\n", "0" * 33, "nl-" + "0" * 33]
+)
+def test_a_name_that_cannot_be_a_files_is_refused(name: str) -> None:
+    with pytest.raises(BadLabName, match="expected up to 32 lower-case letters, digits and hyphens"):
+        state.lab_name(name)
+
+
+def fill_the_disk(method: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = getattr(Path, method)
+
+    def fail_half_way(path: Path, *arguments: object, **options: object) -> None:
+        if path != folder:
+            own(path, *arguments, **options)
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, method, fail_half_way)
+
+
+@pytest.mark.parametrize("method", ["write_text", "mkdir"])
+def test_on_a_full_disk_nothing_is_begun(method: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir()
+    fill_the_disk(method, folder, monkeypatch)
+    with pytest.raises(OSError, match="No space left"):
+        state.create(lab())
+    assert list(folder.glob("*.*")) == []
+
+
+def test_a_change_that_finds_a_full_disk_changes_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state.create(lab())
+    before = sorted(folder.iterdir())
+    fill_the_disk("write_text", folder, monkeypatch)
+    with pytest.raises(OSError, match="No space left"):
+        state.change("nl-one", lambda known: replace(known, rtt=1.0))
+    assert sorted(folder.iterdir()) == before
+    assert state.find_lab("one").rtt == 0.04
+
+
+def test_a_lab_that_is_removed_while_it_changes_does_not_come_back(folder: Path) -> None:
+    state.create(lab())
+    remover = threading.Thread(target=state.remove, args=["nl-one"])
+
+    def edit(known: LabState) -> LabState:
+        remover.start()
+        remover.join(0.05)  # as long as a remover that does not wait would need
+        return replace(known, rtt=1.0)
+
+    state.change("nl-one", edit)
+    remover.join()
+    assert list(folder.iterdir()) == []

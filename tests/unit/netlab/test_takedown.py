@@ -94,3 +94,18 @@ def test_one_lab_that_cannot_be_removed_does_not_save_the_others(backend: FakeBa
     with pytest.raises(NotPermitted):
         takedown.clean()
     assert backend.labs() == ["nl-stuck"]
+
+
+def test_a_file_that_says_nothing_is_removed_and_its_name_is_free_again(backend: FakeBackend) -> None:
+    (state.RUN_FOLDER / "nl-of-old.json").write_text('{"name": "nl-of-old"}', encoding="utf-8")
+    add(backend, "nl-held", state.current_process())
+    assert takedown.clean() == (["nl-of-old"], ["nl-held"])
+    assert add(backend, "nl-of-old", None).name == "nl-of-old"
+
+
+def test_a_stray_that_is_stuck_keeps_no_other_from_being_removed(backend: FakeBackend) -> None:
+    backend.present = {"nl-a", "nl-b"}
+    backend.broken = {"nl-a"}
+    with pytest.raises(NotPermitted):
+        takedown.clean()
+    assert backend.labs() == ["nl-a"]
