@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from netlab.backend import NodeSpec, lab_of, namespace_of
 from netlab.errors import ToolFailed
+from netlab.program import find_program
 from netlab.tools import apply_settings, for_each, in_namespace, require_root, run_tool
 
 _NAMES = Path("/run/netns")
@@ -42,11 +42,10 @@ class NamespaceBackend:
     def command(self, lab: str, node: str, argv: Sequence[str]) -> list[str]:
         """The argv that runs a program in the node's network, with the host's files.
 
-        A bare name means first of all a program of the environment that netlab itself runs from.
+        Raises:
+            ProgramNotFound: there is no such program.
         """
-        ours = Path(sys.executable).parent / argv[0]
-        program = str(ours) if os.sep not in argv[0] and ours.exists() else argv[0]
-        return in_namespace(namespace_of(lab, node), [program, *argv[1:]])
+        return in_namespace(namespace_of(lab, node), [find_program(argv[0]), *argv[1:]])
 
     def destroy_nodes(self, lab: str) -> None:
         """Kills what still runs in the lab's namespaces and removes their names; the links go with them."""

@@ -9,9 +9,11 @@ from netlab import state
 from netlab.backend import Backend
 from netlab.backends import BACKEND_NAMES, backend_named
 from netlab.errors import EnvironmentProblem, LabError
+from netlab.interrupts import interrupts_deferred
 from netlab.namespaces import NamespaceBackend
 
 
+@interrupts_deferred()
 def take_down(lab: state.LabState) -> None:
     """Removes a lab: its programs, its nodes with their links, its folder, its file. Idempotent.
 

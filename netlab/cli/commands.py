@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 import traceback
@@ -36,6 +35,7 @@ from netlab.errors import LabError, NodeNotFound
 from netlab.interrupts import stop_listening
 from netlab.lab import Lab
 from netlab.profiles import NatProfile, profile
+from netlab.program import become_program
 from netlab.rootless.command import LabCommand
 from netlab.rootless.program import become
 from netlab.takedown import clean, take_down
@@ -46,11 +46,12 @@ from netlab.topology.scenes import two_nats
 DEFAULT_PROFILE = "port-restricted"
 
 _EPILOG = """\b
-Exit codes (exec has its program's):
+Exit codes (exec and rootless have their program's):
   0    done, and every claim held
   1    a lab, a proof or a claim failed
   2    the command line or a name in it is wrong
   3    the machine lacks something: root, a tool, a Docker engine
+  126  the program of exec or rootless cannot be run, 127: there is none
   130  interrupted, and cleaned up
 """
 
@@ -165,8 +166,7 @@ def execute(name: str | None, node: str, argv: tuple[str, ...]) -> None:
     if node not in known:
         raise NodeNotFound(node, known=known)
     command = backend_named(lab.backend).command(lab.name, node, argv)
-    sys.stdout.flush()
-    os.execvp(command[0], command)
+    become_program(command)
 
 
 @cli.command("rootless", cls=click.Command, context_settings={"ignore_unknown_options": True})

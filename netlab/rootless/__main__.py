@@ -17,14 +17,15 @@ def main() -> None:
 
 def _run() -> None:
     with interrupts_deferred():  # in the midst of an import an interrupt may come out as any other error
+        from netlab.cli.exit_codes import exit_code_of
         from netlab.complaint import complaint
-        from netlab.errors import LabError, UsageProblem
+        from netlab.errors import LabError
         from netlab.rootless.program import become
     try:
         become(sys.argv[1:])
     except (LabError, OSError) as problem:
         print(f"netlab: {complaint(problem)}", file=sys.stderr)
-        sys.exit(2 if isinstance(problem, UsageProblem) else 3)
+        sys.exit(exit_code_of(problem))
 
 
 if __name__ == "__main__":

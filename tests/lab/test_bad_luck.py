@@ -163,3 +163,20 @@ def test_who_keeps_forking_ends_with_the_lab() -> None:
         lab.start("elsa", [sys.executable, "-c", breed, MARK]).wait()
         assert any(marked() for _ in range(1000))
     assert not any(marked() for _ in range(20))
+
+
+@pytest.mark.parametrize(("program", "code"), [("no-such-program", 127), ("/etc/passwd", 126)])
+def test_a_program_that_cannot_run_is_one_line_and_a_shells_exit_code(
+    program: str, code: int, lab: Lab
+) -> None:
+    for command in (f"$NETLAB exec --lab {lab.name} elsa -- {program}", f"$NETLAB rootless -- {program}"):
+        done = shell(command)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert done.stderr.startswith(f"netlab: {program}: ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_program_in_a_node_has_the_streams_and_signals_of_a_shells(lab: Lab) -> None:
+    run = f"$NETLAB exec --lab {lab.name} elsa --"
+    assert shell(f"{run} yes | head -n 1").stderr == ""
+    assert shell(f"{run} sh -c 'exit 7' >&- 2>&- <&-").returncode == 7

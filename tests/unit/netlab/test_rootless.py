@@ -15,7 +15,6 @@ from netlab.errors import NotPermitted
 from netlab.rootless import command, holder, world
 from netlab.rootless.command import LabCommand
 from netlab.rootless.forbidden import SETTINGS, DockerNeedsRoot, explain
-from netlab.rootless.program import ProgramNotFound
 from netlab.rootless.world import UnsafeFolder, opened_folder, path_of_root, world_folder
 
 CLONE = "kernel.unprivileged_userns_clone"
@@ -156,7 +155,3 @@ def test_only_root_itself_has_docker_labs(tmp_path: Path, monkeypatch: pytest.Mo
     done = CliRunner().invoke(anything, ["--backend", "docker"])
     assert isinstance(done.exception, DockerNeedsRoot)
     assert str(done.exception).startswith("the docker backend needs root")
-
-
-def test_a_program_that_is_not_there_is_named() -> None:
-    assert str(ProgramNotFound("pytst")) == "pytst: no such program"
