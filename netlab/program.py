@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -50,7 +49,7 @@ def find_program(name: str) -> str:
     return name
 
 
-def become_program(command: Sequence[str]) -> NoReturn:
+def become_program(command: list[str]) -> NoReturn:
     """Goes on as another program, with what was written until now written.
 
     Raises:
