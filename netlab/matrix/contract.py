@@ -24,20 +24,20 @@ that a misspelt key never silently means its default.
 from __future__ import annotations
 
 import importlib.util
-import math
 import os
 import re
 import shutil
 import sys
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from netlab.backends import BACKEND_NAMES
+from netlab.complaint import one_line, shortened
 from netlab.errors import EnvironmentProblem, UsageProblem
 from netlab.nearest import guess
+from netlab.toml_file import BadToml, read_toml, shown
 
 PROGRAMS = Path(__file__).parent / "programs"
 """Where the contracts are that come with the lab."""
@@ -64,6 +64,9 @@ MAX_ARGUMENTS = 64
 MAX_FILE_SIZE = 65536
 """Bytes; a contract has one page."""
 
+_MAX_COMPLAINT = 400
+"""Characters; the longest that is said of words of usual length has half of that."""
+
 DEFAULT_TIMEOUT = 5.0
 """Seconds: three losses of a STUN request (RFC 8489: 0.5 s, then doubled) still leave time for a fourth."""
 
@@ -87,7 +90,7 @@ class BadContract(UsageProblem):
         super().__init__(file, problem)
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.problem}"
+        return f"{self.file}: {shortened(one_line(self.problem), _MAX_COMPLAINT)}"
 
 
 class UnknownProgram(UsageProblem):
@@ -169,7 +172,7 @@ class Contract:
             ProgramUnavailable: a module is missing, or it is not made for nodes of this kind.
             BadContract: it names a program that is not installed.
         """
-        missing = [module for module in self.modules if importlib.util.find_spec(module) is None]
+        missing = [module for module in self.modules if not _is_installed(module)]
         if missing:
             raise ProgramUnavailable(
                 f"{self.name} needs {missing[0]}, which is not installed: try `pip install {missing[0]}`"
@@ -194,6 +197,13 @@ class Contract:
             if shutil.which(program, path=path) is None:
                 problem = f"{key}.argv: there is no program {program!r} here: install it, or give its path"
                 raise BadContract(self.file, problem)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # of the package that it would be in, or of a name that can be none
+        return False
 
 
 def shipped_programs() -> tuple[str, ...]:
@@ -223,18 +233,11 @@ def load_contract(file: Path) -> Contract:
         BadContract: the file cannot be read or understood.
     """
     try:
-        with file.open("rb") as stream:
-            data = stream.read(MAX_FILE_SIZE + 1)
-        if len(data) > MAX_FILE_SIZE:
-            raise BadContract(file, f"got more than {MAX_FILE_SIZE} bytes, expected a contract")
-        tables = tomllib.loads(data.decode())
+        return _read_contract(file, read_toml(file, max_size=MAX_FILE_SIZE))
     except OSError as error:
         raise BadContract(file, error.strerror or str(error)) from None
-    except UnicodeDecodeError:
-        raise BadContract(file, "got bytes that are not UTF-8, expected TOML") from None
-    except tomllib.TOMLDecodeError as error:
-        raise BadContract(file, f"not TOML: {error}") from None
-    return _read_contract(file, tables)
+    except BadToml as error:
+        raise BadContract(file, str(error)) from None
 
 
 class _Table:
@@ -260,7 +263,7 @@ class _Table:
             return default
         value = self._values[key]
         if not check(value):
-            raise self.problem(key, f"got {_short(value)}, expected {expected}")
+            raise self.problem(key, f"got {shown(value)}, expected {expected}")
         return value  # type: ignore[no-any-return]  # checked a line above
 
     def take_texts(self, key: str, default: tuple[str, ...], *, limit: int) -> tuple[str, ...]:
@@ -306,7 +309,7 @@ def _subtable(top: _Table, file: Path, key: str, known: Sequence[str]) -> _Table
 
 def _read_command(file: Path, key: str, values: Any, known: Sequence[str]) -> Command:
     if not isinstance(values, dict):
-        raise BadContract(file, f"{key}: got {_short(values)}, expected a table [{key}]")
+        raise BadContract(file, f"{key}: got {shown(values)}, expected a table [{key}]")
     table = _Table(file, f"{key}.", values, known)
     table.require("argv")
     argv = table.take_texts("argv", (), limit=MAX_ARGUMENTS)
@@ -334,11 +337,6 @@ def filled_in(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda match: values[match[1]], text)
 
 
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def _is_name(value: Any) -> bool:
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
@@ -349,7 +347,7 @@ def _is_line(value: Any) -> bool:
 
 def _is_timeout(value: Any) -> bool:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and 0 < value <= MAX_TIMEOUT
+    return is_number and 0 < value <= MAX_TIMEOUT
 
 
 def _is_texts(value: Any, limit: int) -> bool:
@@ -372,6 +370,6 @@ def _is_regex(value: Any) -> bool:
         return False
     try:
         re.compile(_PLACEHOLDER.sub("x", value))
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         return False
     return True

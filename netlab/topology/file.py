@@ -29,7 +29,7 @@ A host with several interfaces has ``interfaces``, a list of tables with ``behin
 
 from __future__ import annotations
 
-import tomllib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from enum import Enum
@@ -38,18 +38,26 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from natcore.nat import EarlyInbound, FilteringBehavior, MappingBehavior, NatBehavior, PortAllocation
+from netlab.complaint import one_line, shortened
 from netlab.errors import BadTopology, LabError
 from netlab.nearest import guess
 from netlab.profiles import COMBINATIONS, PROFILES, Boundary, NatProfile, profile
 from netlab.quantities import BadQuantity, parse_duration, parse_probability, parse_rate
+from netlab.toml_file import BadToml, read_toml, shown
 from netlab.topology.link import PERFECT, Link
 from netlab.topology.values import Host, Interface, IPAddress, Nat, Topology
 
 Document = dict[str, Any]
 """What TOML and JSON can hold: tables, lists, text, numbers and truth values."""
 
-MAX_FILE_SIZE = 1 << 20
-"""Bytes; a lab of the greatest size needs a tenth of it."""
+MAX_FILE_SIZE = 1 << 18
+"""Bytes; a lab of the greatest size needs less than half of it."""
+
+_MAX_COMPLAINT = 400
+"""Characters; the longest that is said of words of usual length has half of that."""
+
+_MAX_PROFILE_NAME = 64
+"""Characters."""
 
 EnumT = TypeVar("EnumT", bound=Enum)
 ValueT = TypeVar("ValueT")
@@ -63,15 +71,9 @@ def load_topology(path: Path) -> Topology:
         OSError: the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            text = file.read(MAX_FILE_SIZE + 1)
-        if len(text) > MAX_FILE_SIZE:
-            raise BadTopology(f"got more than {MAX_FILE_SIZE} bytes, expected a topology")
-        return from_document(tomllib.loads(text.decode()))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise BadTopology(f"{path}: not a TOML file: {problem}") from None
-    except LabError as problem:
-        raise BadTopology(f"{path}: {problem}") from None
+        return from_document(read_toml(path, max_size=MAX_FILE_SIZE))
+    except (BadToml, LabError) as problem:
+        raise BadTopology(f"{path}: {shortened(one_line(str(problem)), _MAX_COMPLAINT)}") from None
 
 
 def from_document(document: Mapping[str, object]) -> Topology:
@@ -117,7 +119,7 @@ class _Table:
 
     def __init__(self, values: object, place: str) -> None:
         if not isinstance(values, Mapping):
-            raise BadTopology(f"{place}: got {_shown(values)}, expected a table")
+            raise BadTopology(f"{place}: got {shown(values)}, expected a table")
         self._values = values
         self.place = place
 
@@ -173,6 +175,9 @@ _BEHAVIOR: dict[str, Callable[[object], object]] = {
 
 
 def _profile(name: str, table: _Table) -> NatProfile:
+    if not (name.isprintable() and 0 < len(name) <= _MAX_PROFILE_NAME):
+        expected = f"up to {_MAX_PROFILE_NAME} printable characters"
+        raise BadTopology(f"profile name: got {shown(name)}, expected {expected}")
     table.allow(*_BEHAVIOR, "boundary", "tcp_ports", "summary", "devices")
     chosen = {part: table.take(part, convert) for part, convert in _BEHAVIOR.items() if table.has(part)}
     boundary = table.take("boundary", lambda value: _member(Boundary, value), Boundary.NAT)
@@ -270,38 +275,34 @@ def _plain(value: object) -> object:
     return value.value if isinstance(value, Enum) else value
 
 
-def _shown(value: object) -> str:
-    return repr(value)[:64]
-
-
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"got {_shown(value)}, expected text")
+        raise ValueError(f"got {shown(value)}, expected text")
     return value
 
 
 def _truth(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"got {_shown(value)}, expected true or false")
+        raise ValueError(f"got {shown(value)}, expected true or false")
     return value
 
 
 def _integer(value: object, low: int, high: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ValueError(f"got {_shown(value)}, expected a whole number from {low} to {high}")
+        raise ValueError(f"got {shown(value)}, expected a whole number from {low} to {high}")
     return value
 
 
 def _list(value: object) -> list[object]:
     if not isinstance(value, list):
-        raise ValueError(f"got {_shown(value)}, expected a list")
+        raise ValueError(f"got {shown(value)}, expected a list")
     return value
 
 
 def _member(kind: type[EnumT], value: object) -> EnumT:
     names = [str(member.value) for member in kind]
     if value not in names:
-        raise ValueError(f"got {_shown(value)}: {guess(value, names)}")
+        raise ValueError(f"got {shown(value)}: {guess(value, names)}")
     return kind(value)
 
 
@@ -327,7 +328,10 @@ def _ipv6_network(value: object) -> IPv6Network:
 
 def _quantity(value: object, parse: Callable[[str], float]) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)  # in the base unit, as a program writes it
+        try:
+            return float(value)  # in the base unit, as a program writes it
+        except OverflowError:
+            return math.inf  # which is too much of everything
     return parse(_text(value))
 
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from itertools import combinations
 from typing import TypeVar
 
@@ -40,6 +40,17 @@ MAX_NODES = 250
 
 MAX_INTERFACES = 8
 """Interfaces of one host."""
+
+MAX_ADDRESSES = 64
+"""Addresses of one interface."""
+
+_SPECIAL = tuple(
+    map(
+        ip_network,
+        ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/8", "fe80::/10", "ff00::/8"),
+    )
+)
+"""Where no host has an address: this network, loopback, a single link, multicast, and what is reserved."""
 
 _NODE_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
@@ -143,6 +154,8 @@ class Topology:
 
     def __post_init__(self) -> None:
         _check_names(self)
+        _check_profiles(self)
+        _check_addresses(self)
         _check_routers(self)
         _check_hosts(self)
         _check_public_addresses(self)
@@ -150,6 +163,8 @@ class Topology:
             raise BadTopology(f"round-trip time: got {self.rtt:g} s, expected 0 to 60 s")
         if not 0 <= self.loss < 1:
             raise BadTopology(f"loss: got {self.loss:g}, expected 0 or more and less than 1")
+        if not self.hosts:
+            raise BadTopology("there is no host, expected one at least")
 
     @property
     def node_names(self) -> tuple[str, ...]:
@@ -227,16 +242,50 @@ def _check_names(topology: Topology) -> None:
         raise BadTopology(f"nodes: got {len(names)}, expected at most {MAX_NODES}")
 
 
+def _check_profiles(topology: Topology) -> None:
+    by_name = {nat.profile.name: nat.profile for nat in topology.nats}
+    for nat in topology.nats:
+        if by_name[nat.profile.name] != nat.profile:
+            raise BadTopology(f"two different profiles are named {nat.profile.name!r}")
+
+
+def _check_addresses(topology: Topology) -> None:
+    """Every address is one that a host can have; texts for ``ip`` are made of them, and of nothing else."""
+    for host in topology.hosts:
+        for leg in host.interfaces:
+            if not 1 <= len(leg.addresses) <= MAX_ADDRESSES:
+                got = len(leg.addresses)
+                raise BadTopology(
+                    f"addresses of an interface of {host.name!r}: got {got}, expected 1 to {MAX_ADDRESSES}"
+                )
+            for address in leg.addresses:
+                _check_ordinary(address, f"address of {host.name!r}")
+    for nat in topology.nats:
+        _check_ordinary(nat.wan_address, f"address of {nat.name!r}")
+        _check_ordinary(nat.lan_network, f"home network of {nat.name!r}")
+        if nat.lan6_network is not None:
+            _check_ordinary(nat.lan6_network, f"IPv6 home network of {nat.name!r}")
+
+
+def _check_ordinary(value: IPAddress | IPv4Network | IPv6Network, what: str) -> None:
+    ends = (value[0], value[-1]) if isinstance(value, IPv4Network | IPv6Network) else (value, value)
+    if isinstance(ends[0], IPv6Address) and ends[0].scope_id is not None:
+        raise BadTopology(f"{what}: got {str(value)!r}, expected no zone behind it")
+    first, last = map(int, ends)
+    for special in _SPECIAL:
+        if special.version == value.version and first <= int(special[-1]) and last >= int(special[0]):
+            raise BadTopology(f"{what}: got {value}, expected one outside {special}, where no host can be")
+
+
 def _check_routers(topology: Topology) -> None:
     by_name = {nat.name: nat for nat in topology.nats}
     for nat in topology.nats:
         _check_profile(nat)
         if nat.lan_network.prefixlen > 30:
             raise BadTopology(f"home network of {nat.name!r}: got {nat.lan_network}, expected /30 or wider")
-        if nat.gateway not in nat.lan_network:
-            raise BadTopology(
-                f"{nat.gateway} lies outside {nat.lan_network}, the home network of {nat.name!r}"
-            )
+        if nat.lan6_network is not None and nat.lan6_network.prefixlen > 126:
+            got = nat.lan6_network
+            raise BadTopology(f"IPv6 home network of {nat.name!r}: got {got}, expected /126 or wider")
         if nat.behind is not None and nat.behind not in by_name:
             raise BadTopology(f"{nat.name!r} is behind {nat.behind!r}, which is no NAT of this lab")
         if nat.behind is not None and nat.lan6_network is not None:
@@ -276,8 +325,6 @@ def _check_hosts(topology: Topology) -> None:
     nats = {nat.name: nat for nat in topology.nats}
     for host in topology.hosts:
         for leg in host.interfaces:
-            if not leg.addresses:
-                raise BadTopology(f"an interface of {host.name!r} has no address")
             if leg.nat is not None and leg.nat not in nats:
                 raise BadTopology(f"host {host.name!r} is behind {leg.nat!r}, which is no NAT of this lab")
         homes = [nats[leg.nat] for leg in host.interfaces if leg.nat is not None]
@@ -293,9 +340,13 @@ def _check_home(topology: Topology, nat: Nat) -> None:
     addresses = topology.home_addresses(nat)
     if not addresses:
         raise BadTopology(f"nothing stands behind {nat.name!r}, so nothing can prove it")
-    for address in addresses:
+    for address in (nat.gateway, *addresses):
         if address not in nat.lan_network:
             raise BadTopology(f"{address} lies outside {nat.lan_network}, the home network of {nat.name!r}")
+        if address in (nat.lan_network[0], nat.lan_network[-1]):
+            raise BadTopology(
+                f"{address} is not a host's but all of {nat.lan_network}, the home of {nat.name!r}"
+            )
     if twice := _repeated([nat.gateway, *addresses]):
         raise BadTopology(f"home address {twice} behind {nat.name!r} is used twice")
     legs = [leg for host in topology.hosts_behind(nat) for leg in host.interfaces if leg.nat == nat.name]
@@ -317,7 +368,7 @@ def _check_public_addresses(topology: Topology) -> None:
     _check_routed([(nat.name, nat.lan_network) for nat in topology.nats if not nat.translates])
     _check_routed([(nat.name, nat.lan6_network) for nat in topology.nats if nat.lan6_network is not None])
     homes = [(nat.name, network) for nat in topology.nats for network in (nat.lan_network, nat.lan6_network)]
-    for address in addresses:
+    for address in (*addresses, *INSTRUMENT_ADDRESSES, *INSTRUMENT_ADDRESSES_IPV6):
         for name, home in homes:
             if home is not None and address in home:
                 raise BadTopology(f"public address {address} lies inside the home network of {name!r}")

@@ -126,8 +126,12 @@ def test_one_server_needs_no_list(tmp_path: Path) -> None:
         (f"{LEAST}[exit_codes]\ndirect = 0\n", "exit_codes.direct: got 0, expected exit codes"),
         (f"{LEAST}[exit_codes]\ndirect = [256]\n", "exit_codes.direct: got [256], expected exit codes"),
         (f"{LEAST}[exit_codes]\nfailed = [1]\n", "exit_codes.failed: unknown key"),
-        ("name = ", "not TOML"),
+        ("name = ", "not a TOML file"),
         ("#" * (MAX_FILE_SIZE + 1), "got more than 65536 bytes"),
+        (f"timeout = 1{'0' * 400}\n{LEAST}", "timeout: got 1000"),
+        (f"timeout = 0x{'f' * 5000}\n{LEAST}", "timeout: got a number of thousands of digits, expected"),
+        (f'"\\u001b[2J" = 1\n{LEAST}', "\N{REPLACEMENT CHARACTER}[2J: unknown key"),
+        (LEAST.replace("[caller]", "ready = 'x{99999999999}'\n[caller]"), "callee.ready: got 'x{999"),
     ],
 )
 def test_what_is_wrong_is_one_line_with_file_and_key(tmp_path: Path, text: str, complaint: str) -> None:
@@ -136,7 +140,8 @@ def test_what_is_wrong_is_one_line_with_file_and_key(tmp_path: Path, text: str, 
         load_contract(file)
     assert str(raised.value).startswith(f"{file}: ")
     assert complaint in str(raised.value)
-    assert "\n" not in str(raised.value)
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 600
 
 
 def test_a_file_that_is_no_text_or_not_there_is_one_line(tmp_path: Path) -> None:
@@ -166,6 +171,10 @@ def test_a_missing_module_and_a_backend_that_will_not_do_are_one_line(tmp_path: 
     needy = load_contract(written(tmp_path, f'{LEAST}[needs]\nmodules = ["no_such_module"]\n'))
     with pytest.raises(ProgramUnavailable, match="needs no_such_module, which is not installed: try `pip"):
         needy.require("namespaces")
+    for name in ("json.no_such_module", "no_such_module.json", "..", "a..b"):
+        needy = load_contract(written(tmp_path, f'{LEAST}[needs]\nmodules = ["{name}"]\n'))
+        with pytest.raises(ProgramUnavailable, match="which is not installed"):
+            needy.require("namespaces")
     with pytest.raises(ProgramUnavailable, match="aioice cannot run in Docker nodes"):
         find_contract("aioice").require("docker")
     find_contract("peer").require("docker")

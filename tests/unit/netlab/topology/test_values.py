@@ -59,7 +59,51 @@ BAD = {
     f"nodes: got {MAX_NODES + 1}, expected at most {MAX_NODES}": {
         "hosts": tuple(public(f"h{n}", f"198.18.{n // 250}.{n % 250 + 1}") for n in range(MAX_NODES + 1))
     },
-    "an interface of 'mute' has no address": {"hosts": (Host(name="mute", interfaces=(leg(None),)),)},
+    "addresses of an interface of 'mute': got 0, expected 1 to 64": {
+        "hosts": (Host(name="mute", interfaces=(leg(None),)),)
+    },
+    "addresses of an interface of 'many': got 65, expected 1 to 64": {
+        "hosts": (public("many", *(f"198.51.100.{number}" for number in range(100, 165))),)
+    },
+    "there is no host": {},
+    "two different profiles are named 'mine'": {
+        "nats": (
+            replace(router(), profile=replace(profile("symmetric"), name="mine")),
+            replace(router("other", "203.0.113.8"), profile=replace(profile("full-cone"), name="mine")),
+        ),
+        "hosts": (host(), host("anna", "other")),
+    },
+    "address of 'nat': got 127.0.0.1, expected one outside 127.0.0.0/8": {
+        "nats": (router(wan="127.0.0.1"),),
+        "hosts": (host(),),
+    },
+    "home network of 'nat': got 192.0.0.0/2, expected one outside 224.0.0.0/3": {
+        "nats": (router(lan="192.0.0.0/2"),),
+        "hosts": (host(),),
+    },
+    "IPv6 home network of 'nat': got fe80::/64, expected one outside fe80::/10": {
+        "nats": (router(lan6=IPv6Network("fe80::/64")),),
+        "hosts": (host(),),
+    },
+    "IPv6 home network of 'nat': got 2001:db8::/127, expected /126 or wider": {
+        "nats": (router(lan6=IPv6Network("2001:db8::/127")),),
+        "hosts": (host(),),
+    },
+    r"address of 'server': got '2001:db8::1%x\nnetns add y', expected no zone": {
+        "hosts": (public("server", "2001:db8::1%x\nnetns add y"),)
+    },
+    "192.168.1.0 is not a host's but all of 192.168.1.0/24": {
+        "nats": (router(),),
+        "hosts": (host("elsa", "nat", "192.168.1.0"),),
+    },
+    "192.168.1.255 is not a host's but all of 192.168.1.0/24": {
+        "nats": (replace(router(), lan_address=HOME[-1]),),
+        "hosts": (host(),),
+    },
+    "public address 192.0.2.1 lies inside the home network of 'nat'": {
+        "nats": (router(lan="192.0.2.0/24"),),
+        "hosts": (host("elsa", "nat", "192.0.2.10"),),
+    },
     "public address 198.51.100.10 is used twice": {"hosts": (public(), public("other"))},
     "public address 192.0.2.1 is used twice": {"hosts": (public("server", "192.0.2.1"),)},
     "public address 2001:db8:ffff::1 is used twice": {"hosts": (public("server", "2001:db8:ffff::1"),)},
@@ -158,6 +202,18 @@ def test_a_contradiction_is_said_when_the_topology_is_made(complaint: str) -> No
     with pytest.raises(BadTopology) as caught:
         Topology(**BAD[complaint])  # type: ignore[arg-type]  # a table of many kinds of fields
     assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("0.0.0.0", "0.1.2.3", "127.0.0.1", "169.254.0.1", "224.0.0.5", "240.0.0.1", "255.255.255.255"),
+        *("::", "::1", "::ffff:c000:209", "fe80::1", "ff02::1"),
+    ],
+)
+def test_no_host_has_an_address_that_means_something_else(address: str) -> None:
+    with pytest.raises(BadTopology, match=f"address of 'server': got {address}, expected one outside"):
+        Topology(hosts=(public("server", address),))
 
 
 @pytest.mark.parametrize(
