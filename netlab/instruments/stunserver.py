@@ -9,7 +9,9 @@ sockets are open and serves until it is killed. It shares no line with what the 
 be wrong in the same way. Classic clients (RFC 3489) are answered in their own terms.
 
 Answers are sent in the order of the requests, from one thread. The probe relies on that: where the answer to
-a later request arrives and the one to an earlier request does not, the earlier one was filtered.
+a later request arrives and the one to an earlier request does not, the earlier one was filtered. So whatever
+waits at a UDP socket is answered at once: connections have a turn each, and with one datagram a turn sixty
+probes would be told over TCP, again and again, that their turn had come.
 
 TCP is for hosts that have no UDP: the same requests on every port that was asked for, answered on the
 connection. RESPONSE-PORT is obeyed there too, and its answer goes out as a *datagram*: it shows whether UDP
@@ -28,6 +30,9 @@ PORTS = (3478, 3479)
 
 MAX_CONNECTIONS = 1024
 """TCP connections at a time, 16 for each of 64 probes; one more is closed at once."""
+
+MAX_WAITING = 4096
+"""Datagrams that are answered in one turn; the receive buffer holds fewer."""
 
 _COOKIE = 0x2112A442
 _HEADER_LENGTH = 20
@@ -176,15 +181,22 @@ class Server:
         self._is_over = True
 
     def _receive_datagram(self, udp: socket.socket, local: Endpoint) -> None:
-        data, source = udp.recvfrom(_MAX_DATAGRAM)
-        request = parse_request(data)
-        if request is not None:
-            self._answer_by_udp(request, local, source[:2])
+        for _ in range(MAX_WAITING):
+            try:
+                data, source = udp.recvfrom(_MAX_DATAGRAM, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            request = parse_request(data)
+            if request is not None:
+                self._answer_by_udp(request, local, source[:2])
 
     def _answer_by_udp(self, request: Request, local: Endpoint, source: Endpoint) -> None:
         origin = answer_from(local, self._opposite(local), request.attributes)
         response = build_response(request, mapped=source, origin=origin, other=self._announced(local))
-        self._sockets[origin].sendto(response, answer_to(source, request.attributes))
+        try:
+            self._sockets[origin].sendto(response, answer_to(source, request.attributes))
+        except OSError:
+            return  # an error that an earlier answer met; the next datagram is another matter
 
     def _accept(self, listener: socket.socket, local: Endpoint) -> None:
         connection, _ = listener.accept()

@@ -56,6 +56,9 @@ MAX_FILE_SIZE = 1 << 18
 _MAX_COMPLAINT = 400
 """Characters; the longest that is said of words of usual length has half of that."""
 
+_MAX_PORTS = 64
+"""Ports that a profile may let TCP out to; the probe tries each of them."""
+
 _MAX_PROFILE_NAME = 64
 """Characters."""
 
@@ -307,7 +310,10 @@ def _member(kind: type[EnumT], value: object) -> EnumT:
 
 
 def _ports(value: object) -> tuple[int, ...]:
-    return tuple(_integer(port, 1, 65535) for port in _list(value))
+    ports = tuple(_integer(port, 1, 65535) for port in _list(value))
+    if not 1 <= len(ports) <= _MAX_PORTS:
+        raise ValueError(f"got {len(ports)} ports, expected 1 to {_MAX_PORTS}")
+    return ports
 
 
 def _addresses(value: object) -> tuple[IPAddress, ...]:

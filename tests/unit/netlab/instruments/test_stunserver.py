@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -91,8 +91,8 @@ def test_an_attribute_of_a_wrong_length_asks_for_nothing(attribute: bytes) -> No
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[stunserver.Server]:
-    """A server on loopback, on ports that were free a moment ago, served by a thread."""
+def bound(monkeypatch: pytest.MonkeyPatch) -> stunserver.Server:
+    """A server on loopback, on ports that were free a moment ago; it does not serve yet."""
     with ExitStack() as held:
         ports = []
         for _ in range(2):
@@ -100,12 +100,23 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[stunserver.Server]:
             udp.bind((LOCAL[0], 0))
             ports.append(udp.getsockname()[1])
     monkeypatch.setattr(stunserver, "PORTS", tuple(ports))
-    running = stunserver.Server(list(LOCAL), [ports[0]])
-    thread = threading.Thread(target=running.serve)
+    return stunserver.Server(list(LOCAL), [ports[0]])
+
+
+@contextmanager
+def serving(server: stunserver.Server) -> Iterator[stunserver.Server]:
+    """Has a thread serve."""
+    thread = threading.Thread(target=server.serve)
     thread.start()
-    yield running
-    running.stop()
+    yield server
+    server.stop()
     thread.join()
+
+
+@pytest.fixture
+def server(bound: stunserver.Server) -> Iterator[stunserver.Server]:
+    with serving(bound) as running:
+        yield running
 
 
 def connect() -> socket.socket:
@@ -175,3 +186,16 @@ def closes(tcp: socket.socket) -> bool:
         return tcp.recv(1) == b""
     except ConnectionResetError:  # it had not read all that we sent
         return True
+
+
+def test_whoever_was_answered_over_tcp_was_answered_over_udp_before(bound: stunserver.Server) -> None:
+    """However many asked at once; a lab with sixty NATs would else believe that they block UDP."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        for _ in range(60):
+            udp.sendto(wire.request(), (LOCAL[0], stunserver.PORTS[0]))
+        with connect() as tcp:
+            tcp.sendall(wire.request())
+            with serving(bound):
+                assert wire.read_response(tcp.recv(1500)) is not None
+                for _ in range(60):
+                    assert wire.read_response(udp.recv(1500, socket.MSG_DONTWAIT)) is not None

@@ -115,6 +115,8 @@ BAD = {
     "[profiles.x]\nport_pool = true": "profiles.x.port_pool: got True, expected a whole number",
     "[profiles.x]\nhairpinning = 1": "profiles.x.hairpinning: got 1, expected true or false",
     "[profiles.x]\ntcp_ports = [70000]": "x.tcp_ports: got 70000, expected a whole number from 1 to 65535",
+    "[profiles.x]\ntcp_ports = []": "profiles.x.tcp_ports: got 0 ports, expected 1 to 64",
+    f"[profiles.x]\ntcp_ports = {list(range(1, 66))}": "tcp_ports: got 65 ports, expected 1 to 64",
     "[hosts.server": "not a TOML file",
     "": "there is no host",
     f"rtt = {'9' * 400}": "round-trip time: got inf s",
