@@ -108,9 +108,11 @@ def serving(server: stunserver.Server) -> Iterator[stunserver.Server]:
     """Has a thread serve."""
     thread = threading.Thread(target=server.serve)
     thread.start()
-    yield server
-    server.stop()
-    thread.join()
+    try:
+        yield server
+    finally:
+        server.stop()
+        thread.join()
 
 
 @pytest.fixture
