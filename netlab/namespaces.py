@@ -70,7 +70,7 @@ def _prepare(namespace: str, node: NodeSpec) -> None:
 def _kill_processes(namespace: str) -> None:
     """A namespace lives on, nameless, while a process is inside; who forks may need another round."""
     for _ in range(_MAX_ROUNDS):
-        pids = run_tool(["ip", "netns", "pids", namespace]).split()
+        pids = _run_unless_gone(namespace, ["ip", "netns", "pids", namespace]).split()
         if not pids:
             return
         for pid in pids:
@@ -79,8 +79,13 @@ def _kill_processes(namespace: str) -> None:
 
 
 def _delete(namespace: str) -> None:
+    _run_unless_gone(namespace, ["ip", "netns", "delete", namespace])
+
+
+def _run_unless_gone(namespace: str, argv: Sequence[str]) -> str:
     try:
-        run_tool(["ip", "netns", "delete", namespace])
+        return run_tool(argv)
     except ToolFailed:
         if (_NAMES / namespace).exists():  # otherwise somebody else was faster, and it is gone as wanted
             raise
+        return ""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -21,6 +22,7 @@ from netlab.errors import BadTopology, ProcessFailed, ToolFailed
 from netlab.lab import Lab
 from netlab.profiles import profile
 from netlab.state import find_lab, nodes_of
+from netlab.takedown import take_down
 from netlab.tools import run_tool
 from netlab.topology.scenes import two_nats
 from tests.lab.traces import traces_of
@@ -180,3 +182,12 @@ def test_a_program_in_a_node_has_the_streams_and_signals_of_a_shells(lab: Lab) -
     run = f"$NETLAB exec --lab {lab.name} elsa --"
     assert shell(f"{run} yes | head -n 1").stderr == ""
     assert shell(f"{run} sh -c 'exit 7' >&- 2>&- <&-").returncode == 7
+
+
+def test_a_lab_may_be_taken_down_by_many_at_once() -> None:
+    with Lab(PAIR, prove=False) as lab:
+        state = lab.state
+        with ThreadPoolExecutor() as pool:
+            for done in [pool.submit(take_down, state) for _ in range(6)]:
+                done.result()
+        assert traces_of(lab.name) == []
