@@ -40,7 +40,7 @@ from netlab.proof.plan import server_options
 from netlab.proof.subject import subjects_of
 from netlab.state import LabState, current_process, lab_name, nodes_of
 from netlab.takedown import take_down
-from netlab.tools import PACKAGES, find_tool, for_each, require_root, run_tool_in
+from netlab.tools import for_each, require_machine, run_tool_in
 from netlab.topology import CORE, Topology
 from netlab.topology.file import from_document, to_document
 from netlab.wiring import wire
@@ -132,9 +132,7 @@ class Lab:
         Raises:
             LabError: as the class says.
         """
-        require_root()
-        for tool in PACKAGES:
-            find_tool(tool)
+        require_machine()
         try:
             with interrupts_deferred():
                 state_files.create(self._state)

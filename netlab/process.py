@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from netlab.disk import has_room
 from netlab.errors import ProcessFailed
 
 _POLL_INTERVAL = 0.005
@@ -157,7 +158,10 @@ class NodeProcess:
         """The error that it did not do what was expected, with what it does or has said instead."""
         code = self._popen.poll()
         said: list[str] = []
+        room = ""
         with suppress(FileNotFoundError):  # it has gone with the lab
             said = self.stderr.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            room = "" if has_room(self.stderr.parent) else f", and no space is left in {self.stderr.parent}"
         got = "it still runs and is silent" if code is None else f"it ended with exit code {code}"
-        return ProcessFailed(self.label, expected=expected, got=f"{got}{f' ({said[-1]})' if said else ''}")
+        last = f" ({said[-1]})" if said else ""
+        return ProcessFailed(self.label, expected=expected, got=f"{got}{last}{room}")

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from netlab.backend import LAB_PREFIX
-from netlab.errors import BadLabName, LabNotFound, NameTaken
+from netlab.disk import is_full
+from netlab.errors import BadLabName, EnvironmentProblem, LabNotFound, NameTaken
 from netlab.process import ProcessId
 from netlab.topology import Host, Nat, Topology
 from netlab.topology.file import Document
@@ -33,6 +34,21 @@ _LOCK = threading.Lock()
 
 _SCRATCH = ".new"
 """The end of the name of a file that is not whole yet: LAB.PID.new."""
+
+
+class RunFolderFull(EnvironmentProblem):
+    """There is no room to remember a lab in, so none can be up.
+
+    Attributes:
+        folder: where.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(folder)
+
+    def __str__(self) -> str:
+        return f"no space left in {self.folder}, where labs are remembered: free some"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +159,7 @@ def create(state: LabState) -> None:
 
     Raises:
         NameTaken: there is one of that name.
+        RunFolderFull: there is no room for it.
     """
     with _alone(), _scratch(state) as scratch:
         try:
@@ -161,6 +178,7 @@ def change(name: str, edit: Callable[[LabState], LabState]) -> LabState:
 
     Raises:
         LabNotFound: the lab is gone.
+        RunFolderFull: there is no room for it.
     """
     with _alone():
         current = _read(name)
@@ -181,6 +199,10 @@ def _alone() -> Iterator[None]:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
             yield
+        except OSError as error:
+            if is_full(error):
+                raise RunFolderFull(RUN_FOLDER) from error
+            raise
         finally:
             os.close(folder)
 

@@ -25,6 +25,7 @@ PACKAGES = {
     "nft": "nftables",
     "ipset": "ipset",
     "conntrack": "conntrack",
+    "unshare": "util-linux",
 }
 """The Debian package of each tool."""
 
@@ -57,6 +58,18 @@ def require_root() -> None:
     """
     if os.geteuid() != 0:
         raise NotPermitted
+
+
+def require_machine() -> None:
+    """Checks that labs can be made here: by root, with all tools.
+
+    Raises:
+        NotPermitted: we are not root.
+        MissingTool: a tool is not installed.
+    """
+    require_root()
+    for tool in PACKAGES:
+        find_tool(tool)
 
 
 def run_tool(argv: Sequence[str], *, text: str | None = None) -> str:

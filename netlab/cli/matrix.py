@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from netlab.backend import Backend
 from netlab.backends import backend_named
 from netlab.cli.exit_codes import ExitCode
 from netlab.cli.options import Duration, Probability, Profile, backend_option
@@ -28,6 +29,7 @@ from netlab.matrix.verdict import Verdict
 from netlab.matrix.versions import versions
 from netlab.profiles import PROFILES, NatProfile
 from netlab.rootless.command import LabCommand
+from netlab.tools import require_machine
 from netlab.topology.scenes import two_nats
 
 _LEGEND = """\
@@ -135,9 +137,11 @@ def matrix(
         backend=backend,
         timeout=timeout,
     )
+    require_machine()  # before anything is written
+    nodes = backend_named(backend)
     folder = output or default_folder(datetime.now())
     prepare(folder)
-    result = _run(settings, folder)
+    result = _run(settings, nodes, folder)
     if as_json:
         click.echo(json.dumps(matrix_object(result)))
     else:
@@ -158,7 +162,7 @@ def _contracts(programs: Sequence[str], backend: str) -> tuple[Contract, ...]:
     return contracts
 
 
-def _run(settings: Settings, folder: Path) -> Matrix:
+def _run(settings: Settings, nodes: Backend, folder: Path) -> Matrix:
     """Runs it; when it is interrupted, what was done until then is written first."""
     outcomes = Outcomes()
     started, started_at = datetime.now(UTC), time.monotonic()
@@ -178,7 +182,7 @@ def _run(settings: Settings, folder: Path) -> Matrix:
 
     try:
         with watching(settings, sys.stderr) as watcher:
-            run_matrix(settings, backend_named(settings.backend), folder, watcher=watcher, outcomes=outcomes)
+            run_matrix(settings, nodes, folder, watcher=watcher, outcomes=outcomes)
     except KeyboardInterrupt:
         write(matrix_so_far(), folder)
         done = sum(len(cell.runs) for cell in outcomes.cells(settings))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -85,8 +84,3 @@ def require_space(folder: Path) -> None:
     space = os.statvfs(found)
     if space.f_bavail * space.f_frsize < MIN_FREE_SPACE:
         raise ArtefactsFull(folder)
-
-
-def is_full(error: BaseException) -> bool:
-    """Whether an error is that of a full disk, or of a full quota."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

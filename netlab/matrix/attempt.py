@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netlab.backend import Backend
+from netlab.disk import is_full
 from netlab.errors import EnvironmentProblem, LabError, ProcessFailed
 from netlab.lab import Lab
-from netlab.matrix.artefacts import ArtefactsFull, is_full, keep_state, require_space, tidy
+from netlab.matrix.artefacts import ArtefactsFull, keep_state, require_space, tidy
 from netlab.matrix.claim import BadClaim, Claim, Outcome, find_claim
 from netlab.matrix.contract import Command, Contract, filled_in
 from netlab.matrix.observation import Observation, observe

@@ -7,8 +7,9 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
+from netlab.disk import is_full
 from netlab.errors import UsageProblem
-from netlab.matrix.artefacts import ArtefactsFull, is_full, require_space
+from netlab.matrix.artefacts import ArtefactsFull, require_space
 from netlab.matrix.markdown import matrix_markdown
 from netlab.matrix.page import matrix_page
 from netlab.matrix.results import FORMAT, Matrix, matrix_object

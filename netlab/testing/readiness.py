@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from functools import cache
 
 from netlab.backends import backend_named
-from netlab.errors import EnvironmentProblem, LabError
-from netlab.tools import PACKAGES, find_tool, require_root
+from netlab.errors import EnvironmentProblem, LabError, ToolFailed
+from netlab.tools import require_machine, run_tool
 
 REQUIRE = "NETLAB_REQUIRE"
 """The environment variable that decides whether labs are required; where it is not set, ``CI`` does."""
@@ -28,13 +27,13 @@ def is_required(environment: Mapping[str, str]) -> bool:
 
 def _missing_for_labs() -> str | None:
     try:
-        require_root()
-        for tool in PACKAGES:
-            find_tool(tool)
+        require_machine()
+        run_tool(["unshare", "--net", "true"])
+    except ToolFailed as error:
+        return f"no new network namespaces here: {error.complaint.strip()}"
     except LabError as error:
         return str(error)
-    attempt = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True, check=False)
-    return f"no new network namespaces here: {attempt.stderr.strip()}" if attempt.returncode else None
+    return None
 
 
 def _missing_for_docker() -> str | None:

@@ -25,7 +25,7 @@ from netlab.state import find_lab, nodes_of
 from netlab.takedown import take_down
 from netlab.tools import run_tool
 from netlab.topology.scenes import two_nats
-from tests.lab.traces import traces_of
+from tests.lab.traces import namespaces_of, traces_of
 
 pytestmark = pytest.mark.lab
 
@@ -191,3 +191,41 @@ def test_a_lab_may_be_taken_down_by_many_at_once() -> None:
             for done in [pool.submit(take_down, state) for _ in range(6)]:
                 done.result()
         assert traces_of(lab.name) == []
+
+
+FULL_DISK = (
+    'mkdir -p "$1" && mount -t tmpfs -o size=16k full "$1" && head -c 1M /dev/zero > "$1/fill" 2> /dev/null'
+)
+"""For `sh -c` in a mount namespace of its own, with a folder; what does not fit is not written."""
+
+
+def on_full_disk(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    return shell(f"unshare --mount sh -c '{FULL_DISK}; $NETLAB {command}' sh {folder}")
+
+
+def test_where_no_lab_can_be_remembered_none_is_begun(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    line = "netlab: no space left in /run/netlab, where labs are remembered: free some\n"
+    for command in ("up --name full", "demo", "prove open", f"matrix open --output {output}"):
+        done = on_full_disk(Path("/run/netlab"), command)
+        assert (done.returncode, done.stdout, done.stderr) == (3, "", line)
+    assert namespaces_of("nl-full") == []
+
+
+def test_a_full_disk_is_told_from_a_program_that_failed(tmp_path: Path) -> None:
+    done = on_full_disk(tmp_path / "full", f"demo --artefacts {tmp_path}/full")
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        f", and no space is left in {tmp_path}/full, expected a line like '^READY$' within 10 s\n"
+    )
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_matrix_that_cannot_be_made_leaves_no_folder(tmp_path: Path) -> None:
+    hide = 'mount --bind /dev/null "$(command -v nft)"'
+    done = shell(f"unshare --mount sh -c '{hide} && $NETLAB matrix open --output {tmp_path}/out'")
+    assert (done.returncode, done.stderr) == (
+        3,
+        "netlab: nft is not installed: try `apt-get install nftables`\n",
+    )
+    assert list(tmp_path.iterdir()) == []

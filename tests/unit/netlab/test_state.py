@@ -12,7 +12,7 @@ from netlab import state
 from netlab.errors import BadLabName, LabNotFound, NameTaken
 from netlab.process import ProcessId
 from netlab.profiles import profile
-from netlab.state import LabState
+from netlab.state import LabState, RunFolderFull
 from netlab.topology.file import from_document, to_document
 from netlab.topology.scenes import two_nats
 
@@ -158,7 +158,7 @@ def fill_the_disk(method: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_on_a_full_disk_nothing_is_begun(method: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir()
     fill_the_disk(method, folder, monkeypatch)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(RunFolderFull, match=f"no space left in {folder}, where labs are remembered"):
         state.create(lab())
     assert list(folder.glob("*.*")) == []
 
@@ -169,7 +169,7 @@ def test_a_change_that_finds_a_full_disk_changes_nothing(
     state.create(lab())
     before = sorted(folder.iterdir())
     fill_the_disk("write_text", folder, monkeypatch)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(RunFolderFull, match=f"no space left in {folder}, where labs are remembered"):
         state.change("nl-one", lambda known: replace(known, rtt=1.0))
     assert sorted(folder.iterdir()) == before
     assert state.find_lab("one").rtt == 0.04

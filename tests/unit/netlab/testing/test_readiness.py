@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from netlab import tools
 from netlab.backend import Backend
 from netlab.errors import MissingTool, NotPermitted
 from netlab.testing import readiness
@@ -46,7 +47,7 @@ def test_a_missing_tool_is_told_with_its_package(monkeypatch: pytest.MonkeyPatch
         raise MissingTool(tool, package="iproute2")
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(readiness, "find_tool", nothing)
+    monkeypatch.setattr(tools, "find_tool", nothing)
     assert "apt-get install iproute2" in str(readiness.missing_for("docker"))
 
 
@@ -55,7 +56,7 @@ def test_a_root_that_may_not_make_namespaces_is_told(monkeypatch: pytest.MonkeyP
         return subprocess.CompletedProcess([], 1, "", "unshare failed: Operation not permitted\n")
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(readiness, "find_tool", str)
+    monkeypatch.setattr(tools, "find_tool", str)
     monkeypatch.setattr(subprocess, "run", refuse)
     expected = "no new network namespaces here: unshare failed: Operation not permitted"
     assert readiness.missing_for("namespaces") == expected
