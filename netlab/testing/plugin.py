@@ -119,6 +119,7 @@ def nat_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     Without one, elsa and anna are behind port-restricted NATs, with a public server.
     """
     from netlab.backends import backend_named
+    from netlab.complaint import complaint
     from netlab.errors import EnvironmentProblem, LabError
     from netlab.lab import Lab
     from netlab.testing.readiness import missing_for
@@ -134,7 +135,7 @@ def nat_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     except EnvironmentProblem as problem:
         _stop_for_want_of(str(problem), config)
     except (LabError, OSError) as problem:
-        pytest.fail(f"no lab: {problem}", pytrace=False)
+        pytest.fail(f"no lab: {complaint(problem)}", pytrace=False)
     item.stash[_LAB] = lab
     item.stash[_FOLDER] = folder
     try:
