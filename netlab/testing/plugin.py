@@ -135,7 +135,7 @@ def nat_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     except EnvironmentProblem as problem:
         _stop_for_want_of(str(problem), config)
     except (LabError, OSError) as problem:
-        pytest.fail(f"no lab: {complaint(problem)}", pytrace=False)
+        raise pytest.fail.Exception(f"no lab: {complaint(problem)}", pytrace=False) from None
     item.stash[_LAB] = lab
     item.stash[_FOLDER] = folder
     try:
