@@ -6,7 +6,7 @@ import pytest
 
 from natcore.control.messages import FaultCode
 from natcore.errors import PeerError
-from peer.cli import EXIT_CODES
+from peer.cli.commands import EXIT_CODES
 from peer.errors import (
     AwakeFailed,
     ChannelClosed,

@@ -5,35 +5,28 @@ Results go to standard output, logs to standard error. Exit codes are those of :
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
-import re
-import signal
 import sys
-import traceback
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import IO, Any, NoReturn, TypeVar
+from collections.abc import Callable
+from typing import IO, NoReturn, TypeVar
 
 import click
 
 from natcore.channel import MAX_PAYLOAD_SIZE, SessionConfig
-from natcore.control.messages import ID_PATTERN
 from natcore.endpoint import EndpointConfig
-from natcore.errors import DecodeError, PeerError
+from natcore.errors import DecodeError
 from natcore.ice import IceConfig
 from peer import oneshot
 from peer.chat import COMMANDS, Chat
+from peer.cli.options import Options, as_json_option, own_id, parse_id, parsed_by, server_option
+from peer.cli.running import failure_printer, print_report, run
 from peer.console import Console, open_console
 from peer.exit_codes import ExitCode
 from peer.node import Node, NodeConfig
-from peer.report import Report
 from peer.server_address import ServerAddress
-from peer.text import printable
 from peer.trace import Trace
 
-ID_RULE = "1 to 32 of letters, digits, '_', '.' and '-'"
+T = TypeVar("T")
 
 EXIT_CODES = """\b
 Exit codes:
@@ -46,48 +39,6 @@ Exit codes:
   6    the server does not see our datagrams
   130  interrupted (a chat that is interrupted has simply ended: 0)
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What holds for every command."""
-
-    trace: Trace
-    debug: bool
-
-
-T = TypeVar("T")
-
-
-def _parsed_by(parse: Callable[[str], T]) -> Callable[[click.Context, click.Parameter, str | None], T | None]:
-    """A click callback that turns an option's text into its value, or into one clear line."""
-
-    def callback(ctx: click.Context, param: click.Parameter, value: str | None) -> T | None:
-        try:
-            return None if value is None else parse(value)
-        except DecodeError as exc:
-            raise click.BadParameter(str(exc), ctx, param) from None
-
-    return callback
-
-
-def _parse_id(text: str) -> str:
-    if not re.match(ID_PATTERN, text.strip()):
-        raise DecodeError("id", got=ascii(text[:40]), expected=ID_RULE)
-    return text.strip()
-
-
-_id = click.option(
-    "--id", "client_id", metavar="ID", required=True, callback=_parsed_by(_parse_id), help="Your id."
-)
-_server = click.option(
-    "--server",
-    metavar="HOST[:PORT]",
-    required=True,
-    callback=_parsed_by(ServerAddress.parse),
-    help="The rendezvous server.",
-)
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -110,25 +61,25 @@ def cli(ctx: click.Context, log_level: str, trace_file: IO[bytes] | None, debug:
 
 @cli.command()
 @click.option(
-    "--id", "client_id", metavar="ID", callback=_parsed_by(_parse_id), help="Your id; asked for when missing."
+    "--id", "client_id", metavar="ID", callback=parsed_by(parse_id), help="Your id; asked for when missing."
 )
 @click.option(
     "--server",
     metavar="HOST[:PORT]",
-    callback=_parsed_by(ServerAddress.parse),
+    callback=parsed_by(ServerAddress.parse),
     help="The rendezvous server; asked for when missing.",
 )
 @click.pass_obj
 def chat(options: Options, client_id: str | None, server: ServerAddress | None) -> None:
     """Chat with whoever is registered at a server."""
-    code = _run(options, _chat(options, client_id, server))
+    code = run(options, _chat(options, client_id, server))
     sys.exit(ExitCode.OK if code is ExitCode.INTERRUPTED else code)
 
 
 @cli.command()
-@click.argument("peer", callback=_parsed_by(_parse_id))
-@_id
-@_server
+@click.argument("peer", callback=parsed_by(parse_id))
+@own_id
+@server_option
 @click.option("--message", help="Deliver this text.")
 @click.option(
     "--timeout",
@@ -144,7 +95,7 @@ def chat(options: Options, client_id: str | None, server: ServerAddress | None) 
     show_default=True,
     help="Seconds to wait for the peer to be Awake first.",
 )
-@_as_json
+@as_json_option
 @click.pass_obj
 def connect(
     options: Options,
@@ -165,27 +116,29 @@ def connect(
     async def attempt() -> ExitCode:
         async with Node(client_id, server, config=_config(timeout), trace=options.trace) as node:
             report = await oneshot.connect(node, peer, message=message, timeout=timeout + 1, wait=wait)
-        _print(report, as_json=as_json)
+        print_report(report, as_json=as_json)
         return ExitCode.OK if report.reason is None else ExitCode.NO_PATH
 
-    sys.exit(_run(options, attempt(), on_error=_failure_printer(peer, as_json=as_json)))
+    sys.exit(run(options, attempt(), on_error=failure_printer(peer, as_json=as_json)))
 
 
 @cli.command()
-@_id
-@_server
+@own_id
+@server_option
 @click.option("--once", is_flag=True, help="End after the first peer.")
-@_as_json
+@as_json_option
 @click.pass_obj
 def listen(options: Options, client_id: str, server: ServerAddress, once: bool, as_json: bool) -> None:
     """Wait for peers to connect, report each one and its first message."""
 
     async def wait() -> ExitCode:
         async with Node(client_id, server, trace=options.trace) as node:
-            report = await oneshot.listen(node, once=once, tell=lambda one: _print(one, as_json=as_json))
+            report = await oneshot.listen(
+                node, once=once, tell=lambda one: print_report(one, as_json=as_json)
+            )
         return ExitCode.OK if report is None or report.outcome == "direct" else ExitCode.NO_PATH
 
-    sys.exit(_run(options, wait(), on_error=_failure_printer(None, as_json=as_json)))
+    sys.exit(run(options, wait(), on_error=failure_printer(None, as_json=as_json)))
 
 
 def main() -> NoReturn:
@@ -205,7 +158,7 @@ def main() -> NoReturn:
 
 async def _chat(options: Options, client_id: str | None, server: ServerAddress | None) -> ExitCode:
     async with open_console(list(COMMANDS)) as console:
-        client_id = client_id or await _ask(console, "Input Your ID : ", _parse_id)
+        client_id = client_id or await _ask(console, "Input Your ID : ", parse_id)
         server = server or await _ask(console, "Input server's IP address : ", ServerAddress.parse)
         if client_id is None or server is None:
             return ExitCode.OK
@@ -229,49 +182,3 @@ async def _ask(console: Console, question: str, parse: Callable[[str], T]) -> T 
 def _config(give_up_after: float) -> NodeConfig:
     ice = IceConfig(give_up_after=give_up_after)
     return NodeConfig(endpoint=EndpointConfig(session=SessionConfig(ice=ice)))
-
-
-def _print(report: Report, *, as_json: bool) -> None:
-    click.echo(report.to_json() if as_json else report.to_text())
-
-
-def _failure_printer(peer: str | None, *, as_json: bool) -> Callable[[PeerError], None]:
-    def show(error: PeerError) -> None:
-        if as_json:
-            _print(Report.failed(peer, error), as_json=True)
-        click.echo(f"peer: {printable(str(error))}", err=True)
-
-    return show
-
-
-def _show_error(error: PeerError) -> None:
-    click.echo(f"peer: {printable(str(error))}", err=True)
-
-
-def _run(
-    options: Options,
-    work: Coroutine[Any, Any, ExitCode],
-    *,
-    on_error: Callable[[PeerError], None] = _show_error,
-) -> ExitCode:
-    """Runs a command to its exit code; SIGTERM and ctrl-C end it the orderly way."""
-    try:
-        with asyncio.Runner() as runner:
-            return runner.run(_until_terminated(work))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
-    except PeerError as exc:
-        if options.debug:
-            traceback.print_exc()
-        on_error(exc)
-        return ExitCode(getattr(exc, "exit_code", ExitCode.NO_PATH))
-
-
-async def _until_terminated(work: Coroutine[Any, Any, ExitCode]) -> ExitCode:
-    task = asyncio.current_task()
-    if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await work
