@@ -1,5 +1,6 @@
 """STUN attributes: one frozen class each, grouped by the RFC that defines them, and the table of all."""
 
+from natcore.stun.attributes.alternate_port import AlternatePort
 from natcore.stun.attributes.attribute import (
     COMPREHENSION_OPTIONAL,
     Attribute,
@@ -56,6 +57,7 @@ __all__ = [
     "AddressErrorCode",
     "AddressFamily",
     "AlternateDomain",
+    "AlternatePort",
     "AlternateServer",
     "Attribute",
     "AwakeSequence",
