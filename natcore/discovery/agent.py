@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from natcore import stun
 from natcore.address import IPAddress, ReflexiveAddress, TransportAddress
@@ -87,7 +88,7 @@ class Discovery:
         self._trials: list[Trial] = []
         self._hairpin: Trial | None = None
         self._hops: dict[int, IPAddress] = {}
-        self._hops_until = now
+        self._hops_until: float | None = None
         self._questions: list[Question] = []
         self._by_transaction: dict[stun.TransactionId, Question] = {}
         self._transmits: list[Transmit] = []
@@ -170,7 +171,7 @@ class Discovery:
             yield self._blocked_at
             if self._first_answer_at is not None:
                 yield self._first_answer_at + self._config.scout_patience
-        elif self._awaits_hops:
+        elif self._hops_until is not None:
             yield self._hops_until
         for question in self._questions:
             if question.due_at is not None:
@@ -227,6 +228,8 @@ class Discovery:
             return
         if not self._is_probing and self._has_scouted(now):
             self._begin_probing(now)
+        if self._hops_until is not None and now >= self._hops_until:
+            self._hops_until = None
         for trial in self._trials:
             self._send_all(trial.advance(now, rtt=self._longest_rtt, loss=self._loss(now)), trial, now)
         if self._is_probing and self._hairpin is None:
@@ -249,7 +252,11 @@ class Discovery:
         filters = [self._filtering_trial(base, best) for base in self._sockets[Role.FILTERING]]
         self._ask(
             [
-                *(plain(Role.MAPPING, base, one) for base in self._sockets[Role.MAPPING] for one in endpoints),
+                *(
+                    plain(Role.MAPPING, base, one)
+                    for base in self._sockets[Role.MAPPING]
+                    for one in endpoints
+                ),
                 *(plain(Role.HAIRPIN, base, target) for base in self._sockets[Role.HAIRPIN]),
                 *(plain(Role.ALLOCATION, base, target) for base in self._sockets[Role.ALLOCATION]),
             ],
@@ -307,19 +314,17 @@ class Discovery:
         is_asking = any(one.is_open and one.role is not Role.HOP for one in self._questions)
         has_hairpinned = self._hairpin is not None or not is_asking
         is_waiting = not all(trial.is_final for trial in self._trials)
-        return has_hairpinned and not (is_asking or is_waiting or (self._awaits_hops and now < self._hops_until))
+        return has_hairpinned and not (is_asking or is_waiting or self._awaits_hops)
 
     @property
     def _awaits_hops(self) -> bool:
-        return not {1, 2} <= self._hops.keys() and bool(self._servers)
+        return self._hops_until is not None and not {1, 2} <= self._hops.keys()
 
     @property
     def _blocked_at(self) -> float:
         """When silence means that UDP is blocked."""
         slowest = max((seconds for seconds in self._tcp.values() if seconds is not None), default=0.0)
-        return self._started_at + max(
-            self._config.blocked_after, self._config.blocked_round_trips * slowest
-        )
+        return self._started_at + max(self._config.blocked_after, self._config.blocked_round_trips * slowest)
 
     # --- sending -------------------------------------------------------------------------------------------
 
@@ -412,12 +417,11 @@ class Discovery:
         self._events.append(report)
 
     def _report(self, now: float) -> DiscoveryReport:
-        from dataclasses import replace
+        return replace(
+            self._findings(), packets_sent=len(self._by_transaction), elapsed=now - self._started_at
+        )
 
-        common = {"packets_sent": len(self._by_transaction), "elapsed": now - self._started_at}
-        return replace(self._findings(now), **common)
-
-    def _findings(self, now: float) -> DiscoveryReport:
+    def _findings(self) -> DiscoveryReport:
         (scout,) = self._sockets[Role.SCOUT]
         answered = [one for one in self._questions if one.is_answered]
         if not answered:

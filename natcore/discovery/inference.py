@@ -65,7 +65,8 @@ def _mapping_of_socket(asked: Sequence[Question]) -> Finding[MappingBehavior]:
         if same_ip:
             return Known(MappingBehavior.ADDRESS_DEPENDENT, text)
         return Unknown(
-            f"it depends on the destination, but whether on its address or its port too, {_BEST_SERVER} ({text})"
+            "it depends on the destination, but whether on its address or its port too, "
+            f"{_BEST_SERVER} ({text})"
         )
     if other_ip:
         return Known(MappingBehavior.ENDPOINT_INDEPENDENT, text)

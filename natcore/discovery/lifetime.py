@@ -306,11 +306,12 @@ class LifetimeDiscovery:
         elif self._alive > self._dead:
             self._finish(
                 Unknown(
-                    f"mappings do not agree: one lived for {self._alive:g} s, another died in {self._dead:g} s"
+                    f"mappings do not agree: one lived for {self._alive:g} s, "
+                    f"another died in {self._dead:g} s"
                 )
             )
         elif self._is_narrow or self._rounds > MAX_ROUNDS:
-            evidence = f"a mapping lived for {self._alive:.3g} s of silence, another was dead after {self._dead:.3g} s"
+            evidence = f"one lived for {self._alive:.3g} s of silence, one was dead after {self._dead:.3g} s"
             self._finish(Known(MappingLifetime(at_least=self._alive, at_most=self._dead), evidence))
         else:
             gap = self._dead - self._alive

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from natcore.nat import FilteringBehavior, MappingBehavior, NatBehavior, Outcome, PortAllocation, expected_outcome
+from natcore.nat import (
+    FilteringBehavior,
+    MappingBehavior,
+    NatBehavior,
+    Outcome,
+    PortAllocation,
+    expected_outcome,
+)
 
 _EIM, _ADM, _APDM = MappingBehavior
 _EIF, _ADF, _APDF = FilteringBehavior
