@@ -1,9 +1,9 @@
 """When a mapping is due to be renewed: a pure clock for every protocol that has lifetimes.
 
-Source: RFC 6887 section 11.2.1: renewal at a random instant between 1/2 and 5/8 of the lifetime, then, if that
-failed, between 3/4 and 3/4 + 1/16, then between 7/8 and 7/8 + 1/32 and so on, never sooner than 4 s after the
-attempt before. So a thousand clients of one gateway do not come back at the same instant, and a gateway that
-grants one second is not asked all the time.
+Source: RFC 6887 section 11.2.1: renewal at a random instant between 1/2 and 5/8 of the lifetime, then, if
+that failed, between 3/4 and 3/4 + 1/16, then between 7/8 and 7/8 + 1/32 and so on, never sooner than 4 s
+after the attempt before. So a thousand clients of one gateway do not come back at the same instant, and a
+gateway that grants one second is not asked all the time.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """NAT-PMP: the messages, and a client for one gateway (RFC 6886).
 
-Theory of operation. The owner asks for one thing at a time: whether a gateway is there, a mapping, or its end.
-A mapping takes two exchanges, the external address and then the port, since the answer to the second does not
-say the address, and the first may have changed since. What is always true: an answer is believed only from the
-gateway's own address and port, to what was asked, for the port that was asked for; the gateway's clock is read
-from every one of these (section 3.6). What it refuses to know: when a mapping is to be renewed, which is its
-owner's business.
+Theory of operation. The owner asks for one thing at a time, whether a gateway is there, a mapping, or its
+end; a new request takes the place of one that is under way. A mapping takes two exchanges, the external
+address and then the port, since the answer to the second does not say the address, and the first may have
+changed since. What is always true: an answer is believed only from the gateway's own address and port, to
+what was asked, for the port that was asked for; the gateway's clock is read from every one of these
+(section 3.6). What it refuses to know: when a mapping is to be renewed, which is its owner's business.
 
 Source: RFC 6886. Deviation from section 3.2.1: announcements to 224.0.0.1 are not listened to. Their port is
 one for the whole machine, and anybody in the home network can send them; the owner asks now and then instead.
@@ -21,7 +21,7 @@ from ipaddress import IPv4Address
 
 from natcore.address import IPAddress, TransportAddress
 from natcore.agent import Transmit
-from natcore.errors import DecodeError, MisuseError
+from natcore.errors import DecodeError
 from natcore.portmap.epoch import NatPmpEpoch
 from natcore.portmap.exchange import Exchange
 from natcore.portmap.mapping import (
@@ -194,11 +194,16 @@ class NatPmpClient:
         """Datagrams that were no answer to what was asked."""
         return self._exchange.discarded
 
+    @property
+    def server(self) -> TransportAddress:
+        """Where requests go."""
+        return self._exchange.server
+
     # --- the owner ---------------------------------------------------------------------------------------
 
     def probe(self, now: float) -> None:
         """Asks whether a gateway is there, and for its external address."""
-        self._require_idle()
+        self._asked = None
         self._ask_address(now)
 
     def map(self, *, internal_port: int, external_port: int, lifetime: int, now: float) -> None:
@@ -209,23 +214,15 @@ class NatPmpClient:
             external_port: wanted; 0 for any.
             lifetime: wanted seconds, 1 or more.
             now: the instant.
-
-        Raises:
-            MisuseError: an answer is awaited already.
         """
-        self._require_idle()
         self._asked = MapRequest(
             internal_port=internal_port, external_port=external_port, lifetime=min(lifetime, MAX_LIFETIME)
         )
         self._ask_address(now)
 
     def unmap(self, *, internal_port: int, now: float) -> None:
-        """Asks to end a mapping (RFC 6886 section 3.4).
-
-        Raises:
-            MisuseError: an answer is awaited already.
-        """
-        self._require_idle()
+        """Asks to end a mapping (RFC 6886 section 3.4)."""
+        self._wants_address = False
         self._asked = MapRequest(internal_port=internal_port, external_port=0, lifetime=0)
         self._exchange.start(self._asked.encode(), PROBE_SCHEDULE, now)
 
@@ -280,8 +277,10 @@ class NatPmpClient:
             return response if response.opcode is Opcode.ADDRESS else None
         if response.opcode is not Opcode.MAP_UDP or self._asked is None:
             return None
-        is_ours = response.result != 0 or response.internal_port == self._asked.internal_port
-        return response if is_ours else None
+        if response.result != 0:
+            return response
+        is_late = self._asked.lifetime == 0 and response.lifetime != 0  # it grants what was asked for before
+        return response if response.internal_port == self._asked.internal_port and not is_late else None
 
     def _receive_address(self, response: Response, now: float) -> None:
         self._wants_address = False
@@ -314,7 +313,3 @@ class NatPmpClient:
         self._asked = None
         self._wants_address = False
         self._events.append(RequestFailed(reason=reason))
-
-    def _require_idle(self) -> None:
-        if self._exchange.is_under_way:
-            raise MisuseError("NAT-PMP client: an answer is awaited already")

@@ -1,16 +1,17 @@
 """PCP: the messages, and a client for one gateway (RFC 6887).
 
-Theory of operation. As for NAT-PMP, whose successor this is, but a mapping takes one exchange, and it is known by
-a *nonce* that its maker chose: who does not know it can neither renew nor end it. What is always true: an answer
-is believed only from the gateway's own address and port, with the nonce, protocol and port that were asked for;
-the gateway's clock is read from every one of these (section 8.5). No option is ever sent, so none that comes can
-concern us: options must be well formed, and are ignored (section 8.3).
+Theory of operation. As for NAT-PMP, whose successor this is, but a mapping takes one exchange, and it is
+known by a *nonce* that its maker chose: who does not know it can neither renew nor end it. What is always
+true: an answer is believed only from the gateway's own address and port, with the nonce, protocol and port
+that were asked for; the gateway's clock is read from every one of these (section 8.5). No option is ever
+sent, so none that comes can concern us: options must be well formed, and are ignored (section 8.3).
 
-**Version negotiation** (section 9). An older gateway answers in NAT-PMP that it does not know this version, and a
-newer one in its own version. Either is a failure here, which says so; NAT-PMP is asked by a client of its own.
+**Version negotiation** (section 9). An older gateway answers in NAT-PMP that it does not know this version,
+and a newer one in its own version. Either is a failure here, which says so; NAT-PMP is asked by a client of
+its own.
 
-Source: RFC 6887. Deviations: repetitions are :data:`~natcore.portmap.mapping.PROBE_SCHEDULE`'s, and announcements to
-224.0.0.1 are not listened to, as :mod:`natcore.portmap.natpmp` says.
+Source: RFC 6887. Deviations: repetitions are :data:`~natcore.portmap.mapping.PROBE_SCHEDULE`'s, and
+announcements to 224.0.0.1 are not listened to, as :mod:`natcore.portmap.natpmp` says.
 """
 
 from __future__ import annotations
@@ -212,14 +213,23 @@ class Response:
 class PcpClient:
     """See the module. It has the five verbs of :class:`natcore.agent.Agent`."""
 
-    def __init__(self, *, gateway: IPAddress, base: TransportAddress, server_port: int = SERVER_PORT) -> None:
+    def __init__(
+        self, *, gateway: IPAddress, base: TransportAddress, nonce: bytes, server_port: int = SERVER_PORT
+    ) -> None:
         """Makes a client that has asked for nothing yet.
 
         Args:
             gateway: of the default route.
             base: of the socket that the shell sends from; the gateway forwards to this address.
+            nonce: 12 random bytes; the client's mappings are known by them.
             server_port: another one is for tests.
+
+        Raises:
+            MisuseError: the nonce has another length.
         """
+        if len(nonce) != NONCE_LENGTH:
+            raise MisuseError(f"nonce: got {len(nonce)} bytes, expected {NONCE_LENGTH}")
+        self._nonce = nonce
         self._base = base
         self._exchange = Exchange(server=TransportAddress(gateway, server_port), base=base)
         self._epoch = PcpEpoch()
@@ -231,15 +241,16 @@ class PcpClient:
         """Datagrams that were no answer to what was asked."""
         return self._exchange.discarded
 
+    @property
+    def server(self) -> TransportAddress:
+        """Where requests go."""
+        return self._exchange.server
+
     # --- the owner ---------------------------------------------------------------------------------------
 
     def probe(self, now: float) -> None:
-        """Asks whether a gateway is there, by an ANNOUNCE, which changes nothing (RFC 6887 section 14.1).
-
-        Raises:
-            MisuseError: an answer is awaited already.
-        """
-        self._require_idle()
+        """Asks whether a gateway is there, by an ANNOUNCE, which changes nothing (RFC 6887 section 14.1)."""
+        self._asked = None
         self._exchange.start(_request(Opcode.ANNOUNCE, 0, self._base.ip), PROBE_SCHEDULE, now)
 
     def map(self, *, internal_port: int, external_port: int, lifetime: int, nonce: bytes, now: float) -> None:
@@ -249,21 +260,13 @@ class PcpClient:
             internal_port: ours, 1 to 65535.
             external_port: wanted; 0 for any.
             lifetime: wanted seconds, 1 or more.
-            nonce: 12 random bytes, the same for as long as the mapping lives.
             now: the instant.
-
-        Raises:
-            MisuseError: an answer is awaited already, or the nonce has another length.
         """
-        self._ask(internal_port, external_port, min(lifetime, MAX_LIFETIME), nonce, now)
+        self._ask(internal_port, external_port, min(lifetime, MAX_LIFETIME), now)
 
-    def unmap(self, *, internal_port: int, nonce: bytes, now: float) -> None:
-        """Asks to end a mapping (RFC 6887 section 15).
-
-        Raises:
-            MisuseError: an answer is awaited already, or the nonce has another length.
-        """
-        self._ask(internal_port, 0, 0, nonce, now)
+    def unmap(self, *, internal_port: int, now: float) -> None:
+        """Asks to end a mapping (RFC 6887 section 15)."""
+        self._ask(internal_port, 0, 0, now)
 
     # --- the five verbs ----------------------------------------------------------------------------------
 
@@ -307,13 +310,10 @@ class PcpClient:
 
     # --- inside ------------------------------------------------------------------------------------------
 
-    def _ask(self, internal_port: int, external_port: int, lifetime: int, nonce: bytes, now: float) -> None:
-        self._require_idle()
-        if len(nonce) != NONCE_LENGTH:
-            raise MisuseError(f"nonce: got {len(nonce)} bytes, expected {NONCE_LENGTH}")
+    def _ask(self, internal_port: int, external_port: int, lifetime: int, now: float) -> None:
         self._asked = MapRequest(
             client_ip=self._base.ip,
-            nonce=nonce,
+            nonce=self._nonce,
             internal_port=internal_port,
             external_port=external_port,
             lifetime=lifetime,
@@ -335,6 +335,8 @@ class PcpClient:
             return response if response.opcode == Opcode.ANNOUNCE else None
         if response.opcode != Opcode.MAP:
             return None
+        if asked.lifetime == 0 and response.result == 0 and response.lifetime != 0:
+            return None  # it grants what was asked for before
         theirs = (response.nonce, response.protocol, response.internal_port)
         return response if theirs == (asked.nonce, _UDP, asked.internal_port) else None
 
@@ -368,10 +370,6 @@ class PcpClient:
 
     def _fail(self, reason: str) -> None:
         self._events.append(RequestFailed(reason=reason))
-
-    def _require_idle(self) -> None:
-        if self._exchange.is_under_way:
-            raise MisuseError("PCP client: an answer is awaited already")
 
 
 def _request(opcode: Opcode, lifetime: int, client_ip: IPAddress) -> bytes:

@@ -37,6 +37,7 @@ Exit codes:
   4    the server refuses the id
   5    the peer is unknown or Asleep
   6    the server does not see our datagrams
+  7    no gateway forwards a port
   130  interrupted (a chat that is interrupted has simply ended: 0)
 """
 
