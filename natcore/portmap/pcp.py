@@ -253,7 +253,7 @@ class PcpClient:
         self._asked = None
         self._exchange.start(_request(Opcode.ANNOUNCE, 0, self._base.ip), PROBE_SCHEDULE, now)
 
-    def map(self, *, internal_port: int, external_port: int, lifetime: int, nonce: bytes, now: float) -> None:
+    def map(self, *, internal_port: int, external_port: int, lifetime: int, now: float) -> None:
         """Asks for a UDP port, or to renew it.
 
         Args:

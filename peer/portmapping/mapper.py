@@ -73,7 +73,7 @@ class PortMapper:
         self._nonce = nonce
 
     async def run(self) -> None:
-        """Keeps the port mapped until cancelled, and then removes the mapping; ends where there can be none."""
+        """Keeps the port mapped until cancelled, then removes the mapping; ends where there can be none."""
         try:
             gateway = self._gateway or find_gateway(self._wanted.internal.ip)
         except MappingFailed as exc:

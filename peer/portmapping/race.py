@@ -22,8 +22,8 @@ from peer.portmapping.method import Mapping, MappingFailed, Method, Wanted
 logger = logging.getLogger(__name__)
 
 ALL_PROTOCOLS = (MappingProtocol.PCP, MappingProtocol.NAT_PMP, MappingProtocol.UPNP)
-"""In the order in which they are preferred where several have answered: PCP knows who we are by a secret, both
-of the first two notice a restart of the gateway, and UPnP takes three times as many packets, in XML."""
+"""In the order of preference where several have answered: PCP knows by a secret whose a mapping is, it and
+NAT-PMP notice a restart by the gateway's clock, and UPnP is XML over a dozen TCP connections."""
 
 FIND_TIMEOUT = 4.0
 """Seconds for a gateway that answers, but slowly; where nobody answers, it takes one."""

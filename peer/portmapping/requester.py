@@ -1,4 +1,4 @@
-"""HTTP towards a gateway that may be hostile: to its own address only, no redirects, little, and not for long.
+"""HTTP towards a gateway that may be hostile: to its own address only, no redirects, little, and briefly.
 
 It is what the UPnP library sends all its requests with, so what a description says (addresses of services, of
 actions) cannot lead anywhere else.

@@ -126,10 +126,8 @@ async def _keep_searching(transport: asyncio.DatagramTransport, gateway: Gateway
 
 def _requests(destination: tuple[str, int]) -> Sequence[bytes]:
     host, port = destination
-    return [
-        f'M-SEARCH * HTTP/1.1\r\nHOST: {host}:{port}\r\nMAN: "ssdp:discover"\r\nMX: 1\r\nST:
-        {target}\r\n\r\n'.encode() for target in TARGETS
-    ]
+    head = f'M-SEARCH * HTTP/1.1\r\nHOST: {host}:{port}\r\nMAN: "ssdp:discover"\r\nMX: 1\r\n'
+    return [f"{head}ST: {target}\r\n\r\n".encode() for target in TARGETS]
 
 
 def _open_socket(gateway: Gateway) -> socket.socket:
