@@ -146,6 +146,12 @@ class Channel:
         return self._session.path or self._last_path
 
     @property
+    def is_mapped(self) -> bool:
+        """Whether data takes a port that one of the two gateways was asked to forward."""
+        path = self.path
+        return path is not None and (path.is_mapped or path.local == self._driver.endpoint.mapped_address)
+
+    @property
     def rtt(self) -> float | None:
         """Seconds to the peer and back, or None before anything has measured it."""
         if self._session.rtt is not None:

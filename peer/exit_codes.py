@@ -20,5 +20,7 @@ class ExitCode(IntEnum):
     """Unknown or Asleep."""
     NOT_AWAKE = 6
     """The server does not see our datagrams."""
+    NO_MAPPING = 7
+    """There is no gateway that forwards ports, or it refuses."""
     INTERRUPTED = 130
     """By ctrl-C or SIGTERM."""

@@ -49,6 +49,7 @@ from peer.driver import Driver
 from peer.errors import AwakeFailed, NoPath, PeerUnavailable, RegistrationFailed, ServerUnreachable
 from peer.events import NodeEvent, ServerBack, ServerLost, ServerRefuses
 from peer.link import ServerLink, retry_delays
+from peer.portmapping import MapperConfig, PortMapper, Wanted
 from peer.server_address import ServerAddress
 from peer.sockets import open_sockets
 from peer.text import printable
@@ -75,9 +76,13 @@ class NodeConfig:
 
     Attributes:
         endpoint: of the protocol core.
+        port_mapping: whether the gateway is asked to forward the node's port, while it is Awake.
+        mapper: how.
     """
 
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    port_mapping: bool = True
+    mapper: MapperConfig = field(default_factory=MapperConfig)
 
 
 class Node:
@@ -109,6 +114,8 @@ class Node:
         self._driver: Driver | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._link_task: asyncio.Task[None] | None = None
+        self._mapper: PortMapper | None = None
+        self._mapper_task: asyncio.Task[None] | None = None
         self._registration: asyncio.Future[None] | None = None
         self._awake_waiters: set[asyncio.Future[ReflexiveAddress]] = set()
         self._pending: dict[str, asyncio.Future[Channel]] = {}
@@ -159,8 +166,9 @@ class Node:
         await self._release()
 
     async def _release(self) -> None:
-        if self._link_task is not None:
-            self._link_task.cancel()
+        for task in (self._link_task, self._mapper_task):
+            if task is not None:
+                task.cancel()
         await self._link.close()
         if self._tasks is not None:
             tasks, self._tasks = self._tasks, None
@@ -208,6 +216,11 @@ class Node:
         """Our public endpoint, or None while Asleep."""
         return self._running().endpoint.reflexive_address
 
+    @property
+    def mapped_address(self) -> TransportAddress | None:
+        """The port that our gateway forwards to us, while it is offered to peers."""
+        return self._running().endpoint.mapped_address
+
     async def next_event(self) -> NodeEvent:
         """The oldest event that nobody has heard."""
         while not self._events:
@@ -232,9 +245,42 @@ class Node:
         try:
             driver.endpoint.wake(driver.now)
             driver.transmit()
+            self._begin_mapping(driver)
             return await waiter
         finally:
             self._awake_waiters.discard(waiter)
+
+    # --- the gateway -------------------------------------------------------------------------------------
+
+    def _begin_mapping(self, driver: Driver) -> None:
+        """Asks the gateway for our port, in the background and once; a public host has none to ask."""
+        base = driver.endpoint.base
+        if not self._config.port_mapping or self._tasks is None or self._mapper is not None or base is None:
+            return
+        if base.ip.version == 6 or base.ip.is_loopback or base.ip.is_global:
+            return
+        wanted = Wanted(internal=base, external_port=base.port)
+        self._mapper = PortMapper(wanted, tell=self._handle_mapping, config=self._config.mapper)
+        self._mapper_task = self._tasks.create_task(self._map(self._mapper))
+
+    async def _map(self, mapper: PortMapper) -> None:
+        try:
+            await mapper.run()
+        except Exception:
+            logger.exception("! port mapping ended")  # a defect of ours in there must not end the node
+        if mapper.reason is not None:
+            logger.info("= no port mapping: %s", printable(mapper.reason))
+
+    def _handle_mapping(self) -> None:
+        driver = self._running()
+        mapping = None if self._mapper is None else self._mapper.mapping
+        driver.endpoint.set_mapped(None if mapping is None else mapping.external)
+        driver.transmit()
+
+    def _judge_mapping(self, observed: ReflexiveAddress) -> None:
+        """Where no NAT has been observed, none is to be opened."""
+        if self._mapper_task is not None and observed == self._running().endpoint.base:
+            self._mapper_task.cancel()
 
     # --- channels ----------------------------------------------------------------------------------------
 
@@ -325,6 +371,7 @@ class Node:
                 for waiter in self._awake_waiters:
                     if not waiter.done():
                         waiter.set_result(event.address)
+                self._judge_mapping(event.address)
                 self._tell(event)
             case WakingFailed():
                 for waiter in self._awake_waiters:

@@ -14,6 +14,10 @@ PLAIN_CHECKS = "plain-checks"
 """The technique of an ordinary punch: ICE connectivity checks to the candidates that each side has."""
 
 
+PORT_MAPPING = "port-mapping"
+"""Connectivity checks to a port that a gateway was asked to forward."""
+
+
 class PathReport(msgspec.Struct, frozen=True, kw_only=True):
     """Where data went.
 
@@ -35,7 +39,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         outcome: ``direct`` or ``failed``.
         peer: the other side's id, or null where nobody came.
         path: where data went, or null.
-        technique: how it was found, or null; ``plain-checks`` is the only one so far.
+        technique: how it was found: ``plain-checks`` or ``port-mapping``; or null.
         elapsed: seconds from ``connect`` (or from the introduction, when listening) to a confirmed path.
         rtt: seconds, or null.
         packets_sent: datagrams of all kinds for this peer.
@@ -62,7 +66,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             outcome="direct",
             peer=channel.peer,
             path=PathReport(kind=path.kind.value, local=str(path.local), remote=str(path.remote)),
-            technique=PLAIN_CHECKS,
+            technique=PORT_MAPPING if channel.is_mapped else PLAIN_CHECKS,
             elapsed=round(elapsed, 6),
             rtt=None if channel.rtt is None else round(channel.rtt, 6),
             packets_sent=channel.packets_sent,

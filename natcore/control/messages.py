@@ -140,7 +140,8 @@ class Register(_Message, frozen=True, kw_only=True, tag="register"):
 class Publish(_Message, frozen=True, kw_only=True, tag="publish"):
     """ICE credentials and host candidates, given beforehand so that an introduction costs no gathering.
 
-    The server believes no server-reflexive candidate in here: it adds the one that it observed itself.
+    The server adds the server-reflexive candidate that it observed itself. It believes one in here only where
+    its IP address is that of the observed one: a port that the client's gateway forwards.
     """
 
     ufrag: _Token

@@ -69,7 +69,7 @@ from natcore.endpoint.events import (
 from natcore.endpoint.registration import Registration
 from natcore.endpoint.sessions import SessionLimits, Sessions
 from natcore.errors import DecodeError, MisuseError
-from natcore.ice import Candidate, Credentials, LocalCandidate
+from natcore.ice import Candidate, Credentials, LocalCandidate, mapped_candidate
 from natcore.ice.credentials import MAX_UFRAG_LENGTH
 
 
@@ -122,6 +122,8 @@ class ClientEndpoint:
         self._registered: Registered | None = None
         self._wants_to_be_awake = False
         self._awake: AwakeAgent | None = None
+        self._mapped: TransportAddress | None = None
+        self._offered: TransportAddress | None = None
         self._pending: dict[str, bytes | None] = {}
         self._sessions = Sessions(config.limits)
         self._transmits: list[Transmit] = []
@@ -160,6 +162,16 @@ class ClientEndpoint:
         return None if self._awake is None else self._awake.address
 
     @property
+    def base(self) -> TransportAddress | None:
+        """Of the socket that the server observes; None while we do not want to be Awake."""
+        return None if self._awake is None else self._awake.base
+
+    @property
+    def mapped_address(self) -> TransportAddress | None:
+        """The port that the gateway forwards to us, while it is offered to peers; see :meth:`set_mapped`."""
+        return self._offered
+
+    @property
     def sessions(self) -> tuple[PeerSession, ...]:
         """All sessions that have not ended."""
         return self._sessions.all
@@ -169,6 +181,15 @@ class ClientEndpoint:
         self._wants_to_be_awake = True
         if self._registered is not None and self._awake is None:
             self._begin_awake(self._registered, now)
+
+    def set_mapped(self, address: TransportAddress | None) -> None:
+        """Tells of a port that the gateway says it forwards to :attr:`base`, or of its end.
+
+        It is offered to peers while the server observes us at the very same IP address: a gateway that names
+        another one lies, or stands behind a further NAT. Nor is it where it is just what the server observes.
+        """
+        self._mapped = address
+        self._publish_if_changed()
 
     def connect(self, target: str, now: float, *, early_data: bytes | None = None) -> None:
         """Asks for an introduction; SessionStarted or ConnectFailed will tell.
@@ -361,13 +382,7 @@ class ClientEndpoint:
         if way is None:
             self._events.append(ConnectionUnusable(reason="the server names no UDP endpoint that we can use"))
             return
-        self.registration.send(
-            Publish(
-                ufrag=self._credentials.ufrag,
-                pwd=self._credentials.pwd,
-                candidates=tuple(own.to_wire() for own in self._host_candidates[:MAX_CANDIDATES]),
-            )
-        )
+        self._publish()
         base, server = way
         self._awake = AwakeAgent(
             server=server,
@@ -379,6 +394,28 @@ class ClientEndpoint:
             now=now,
         )
         self._collect_awake()
+
+    def _publish(self) -> None:
+        self._offered = self._mapped_where_observed()
+        mapped = [] if self._offered is None else [mapped_candidate(self._offered)]
+        candidates = [*self._host_candidates[: MAX_CANDIDATES - len(mapped)], *mapped]
+        self.registration.send(
+            Publish(
+                ufrag=self._credentials.ufrag,
+                pwd=self._credentials.pwd,
+                candidates=tuple(own.to_wire() for own in candidates),
+            )
+        )
+
+    def _publish_if_changed(self) -> None:
+        if self._awake is not None and self._offered != self._mapped_where_observed():
+            self._publish()
+
+    def _mapped_where_observed(self) -> TransportAddress | None:
+        observed = self.reflexive_address
+        if self._mapped is None or observed is None or self._mapped == observed:
+            return None
+        return self._mapped if self._mapped.ip == observed.ip else None
 
     def _ways_to_server(self, registered: Registered) -> Iterator[tuple[TransportAddress, TransportAddress]]:
         """From which base to which of the server's endpoints we can send, in the server's order and ours.
@@ -404,6 +441,7 @@ class ClientEndpoint:
         while (event := self._awake.next_event()) is not None:
             if isinstance(event, Awoke):
                 self.registration.clients[self.registration.id] = Status.AWAKE
+                self._publish_if_changed()
             self._events.append(event)
 
     def _collect(self, session: PeerSession) -> None:

@@ -1,7 +1,7 @@
 """ICE: connectivity checks between two peers (RFC 8445), consent to keep sending (RFC 7675)."""
 
 from natcore.ice.agent import IceAgent
-from natcore.ice.candidate import Candidate, CandidateType, LocalCandidate, priority_of
+from natcore.ice.candidate import Candidate, CandidateType, LocalCandidate, mapped_candidate, priority_of
 from natcore.ice.config import IceConfig
 from natcore.ice.credentials import Credentials
 from natcore.ice.events import (
@@ -31,5 +31,6 @@ __all__ = [
     "Path",
     "PathConfirmed",
     "PathSelected",
+    "mapped_candidate",
     "priority_of",
 ]

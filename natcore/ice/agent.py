@@ -452,6 +452,7 @@ class IceAgent:
             local=pair.mapped or pair.base,
             remote=pair.destination,
             rtt=pair.rtt,
+            is_mapped=pair.remote.is_mapped,
         )
 
     def _transmit(self, data: bytes, destination: TransportAddress, base: TransportAddress) -> None:

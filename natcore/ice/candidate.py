@@ -38,6 +38,9 @@ COMPONENT_ID = 1
 
 MAX_LOCAL_PREFERENCE = 65535
 
+MAPPED_FOUNDATION = "mapped"
+"""Of the candidate at a port that a gateway forwards: it has no server, and there is one at most."""
+
 
 def priority_of(candidate_type: CandidateType, *, local_preference: int = MAX_LOCAL_PREFERENCE) -> int:
     """The priority of a candidate (RFC 8445 section 5.1.2.1).
@@ -64,6 +67,11 @@ class Candidate:
     address: TransportAddress
     priority: int
     foundation: str
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether it is said to be a port that a gateway forwards, see :func:`mapped_candidate`."""
+        return self.type is CandidateType.SERVER_REFLEXIVE and self.foundation == MAPPED_FOUNDATION
 
     def to_wire(self) -> WireCandidate:
         """As a control message carries it; a ``base`` stays at home."""
@@ -121,6 +129,21 @@ class LocalCandidate(Candidate):
     def local_preference(self) -> int:
         """The part of the priority that tells candidates of one type apart."""
         return self.priority >> 8 & 0xFFFF
+
+
+def mapped_candidate(address: TransportAddress) -> Candidate:
+    """The candidate at a port that the gateway forwards to us.
+
+    RFC 8445 has no type of its own for it and section 5.1.1.1 calls addresses that a NAT was asked for
+    server-reflexive. It is preferred a little less than the observed one: where that one works, no hole in
+    the NAT is needed.
+    """
+    return Candidate(
+        type=CandidateType.SERVER_REFLEXIVE,
+        address=address,
+        priority=priority_of(CandidateType.SERVER_REFLEXIVE, local_preference=MAX_LOCAL_PREFERENCE - 1),
+        foundation=MAPPED_FOUNDATION,
+    )
 
 
 def _foundation(candidate_type: CandidateType, base: TransportAddress) -> str:

@@ -19,6 +19,7 @@ class Path:
         local: our address as the peer sees it.
         remote: the peer's address as we see it.
         rtt: seconds, or None where no check has measured it unambiguously.
+        is_mapped: whether ``remote`` is a port that the peer says its gateway forwards.
     """
 
     kind: CandidateType
@@ -26,6 +27,7 @@ class Path:
     local: TransportAddress
     remote: TransportAddress
     rtt: float | None
+    is_mapped: bool = False
 
     def __str__(self) -> str:
         rtt = "" if self.rtt is None else f", rtt {self.rtt * 1000:.1f} ms"

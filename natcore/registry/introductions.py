@@ -1,8 +1,10 @@
 """Who may be introduced to whom, and what each is told of the other.
 
-A client's ``host`` and ``relay`` candidates are passed on as published. Of reflexive candidates the server
-believes none but the one that it observed itself (RFC 8445 section 19.2: a forged reflexive candidate would
-aim the peer's checks, and later its data, at a victim).
+A client's ``host`` and ``relay`` candidates are passed on as published. Of server-reflexive ones the server
+believes the one that it observed itself, and a claimed one only at the very IP address at which it observes
+the client (RFC 8445 section 19.2: a forged reflexive candidate would aim the peer's checks, and later its
+data, at a victim). Such a claim is a port that the client's own gateway forwards; a lie aims at the liar's
+own NAT.
 """
 
 from __future__ import annotations
@@ -21,7 +23,11 @@ from natcore.registry.client import Client
 OBSERVED_FOUNDATION = "observed"
 """Of the server-reflexive candidate: same type, same server, one base, hence one foundation."""
 
+MAX_CLAIMED_REFLEXIVE = 2
+"""Ports that a client may claim at its own NAT: one, and its successor while a mapping moves."""
+
 _BELIEVED_TYPES = frozenset({CandidateType.HOST.value, CandidateType.RELAYED.value})
+_CLAIMED_TYPE = CandidateType.SERVER_REFLEXIVE.value
 _BROADCAST = IPv4Address("255.255.255.255")
 
 
@@ -34,17 +40,22 @@ class Refusal:
 
 
 def believed_part(published: Publish) -> Publish:
-    """What of a ``publish`` is stored: its believed candidates, each checked and spelled in one way.
+    """What of a ``publish`` is stored: its candidates, each checked and spelled in one way.
+
+    Those that claim to be server-reflexive are the first few different ones, and are judged when they are
+    passed on: where the client is observed may be unknown yet, and may change.
 
     Raises:
         DecodeError: a candidate's address is nothing that a datagram can be sent to.
     """
-    candidates = tuple(
+    spelled = [
         msgspec.structs.replace(candidate, address=str(_destination(candidate.address)))
         for candidate in published.candidates
-        if candidate.type in _BELIEVED_TYPES
-    )
-    return msgspec.structs.replace(published, candidates=candidates)
+    ]
+    claims = {one.address: one for one in reversed(spelled) if one.type == _CLAIMED_TYPE}
+    claimed = list(reversed(claims.values()))[:MAX_CLAIMED_REFLEXIVE]
+    believed = [one for one in spelled if one.type in _BELIEVED_TYPES]
+    return msgspec.structs.replace(published, candidates=(*believed, *claimed))
 
 
 def refusal(asker: Client, target_id: str, target: Client | None, now: float) -> Refusal | None:
@@ -78,15 +89,23 @@ def introduction_of(client: Client, *, session: str, controlling: bool) -> Intro
     """
     assert client.published is not None
     assert client.reflexive_address is not None
-    published = client.published
+    published, observed = client.published, client.reflexive_address
+    passed_on = tuple(one for one in published.candidates if _may_be_passed_on(one, observed))
     return Introduction(
         session=session,
         peer=client.id,
         controlling=controlling,
         ufrag=published.ufrag,
         pwd=published.pwd,
-        candidates=(*published.candidates, *_observed(client.reflexive_address, published.candidates)),
+        candidates=(*passed_on, *_observed(observed, passed_on)),
     )
+
+
+def _may_be_passed_on(candidate: WireCandidate, observed: ReflexiveAddress) -> bool:
+    if candidate.type != _CLAIMED_TYPE:
+        return True
+    claimed = TransportAddress.parse(candidate.address)
+    return claimed.ip == observed.ip and claimed != observed
 
 
 def _observed(

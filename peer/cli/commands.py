@@ -1,4 +1,4 @@
-"""The ``peer`` program: ``chat``, ``connect`` and ``listen``.
+"""The ``peer`` program: ``chat``, ``connect``, ``listen`` and ``map``.
 
 Results go to standard output, logs to standard error. Exit codes are those of :mod:`peer.exit_codes`.
 """
@@ -16,13 +16,24 @@ from natcore.channel import MAX_PAYLOAD_SIZE, SessionConfig
 from natcore.endpoint import EndpointConfig
 from natcore.errors import DecodeError
 from natcore.ice import IceConfig
+from natcore.portmap import MappingProtocol
 from peer import oneshot
 from peer.chat import COMMANDS, Chat
-from peer.cli.options import Options, as_json_option, own_id, parse_id, parsed_by, server_option
+from peer.cli.map import map_group
+from peer.cli.options import (
+    Options,
+    as_json_option,
+    own_id,
+    parse_id,
+    parsed_by,
+    port_mapping_options,
+    server_option,
+)
 from peer.cli.running import failure_printer, print_report, run
 from peer.console import Console, open_console
 from peer.exit_codes import ExitCode
 from peer.node import Node, NodeConfig
+from peer.portmapping import MapperConfig
 from peer.server_address import ServerAddress
 from peer.trace import Trace
 
@@ -37,6 +48,7 @@ Exit codes:
   4    the server refuses the id
   5    the peer is unknown or Asleep
   6    the server does not see our datagrams
+  7    no gateway forwards a port
   130  interrupted (a chat that is interrupted has simply ended: 0)
 """
 
@@ -69,10 +81,18 @@ def cli(ctx: click.Context, log_level: str, trace_file: IO[bytes] | None, debug:
     callback=parsed_by(ServerAddress.parse),
     help="The rendezvous server; asked for when missing.",
 )
+@port_mapping_options
 @click.pass_obj
-def chat(options: Options, client_id: str | None, server: ServerAddress | None) -> None:
+def chat(
+    options: Options,
+    client_id: str | None,
+    server: ServerAddress | None,
+    port_mapping: bool,
+    protocols: tuple[MappingProtocol, ...],
+) -> None:
     """Chat with whoever is registered at a server."""
-    code = run(options, _chat(options, client_id, server))
+    config = _config(port_mapping, protocols)
+    code = run(options, _chat(options, client_id, server, config))
     sys.exit(ExitCode.OK if code is ExitCode.INTERRUPTED else code)
 
 
@@ -95,6 +115,7 @@ def chat(options: Options, client_id: str | None, server: ServerAddress | None) 
     show_default=True,
     help="Seconds to wait for the peer to be Awake first.",
 )
+@port_mapping_options
 @as_json_option
 @click.pass_obj
 def connect(
@@ -105,6 +126,8 @@ def connect(
     message: str | None,
     timeout: float,
     wait: float,
+    port_mapping: bool,
+    protocols: tuple[MappingProtocol, ...],
     as_json: bool,
 ) -> None:
     """Open a direct channel to PEER, deliver a message, report how."""
@@ -113,8 +136,10 @@ def connect(
             f"got {len(message.encode())} bytes, expected at most {MAX_PAYLOAD_SIZE}", param_hint="--message"
         )
 
+    config = _config(port_mapping, protocols, give_up_after=timeout)
+
     async def attempt() -> ExitCode:
-        async with Node(client_id, server, config=_config(timeout), trace=options.trace) as node:
+        async with Node(client_id, server, config=config, trace=options.trace) as node:
             report = await oneshot.connect(node, peer, message=message, timeout=timeout + 1, wait=wait)
         print_report(report, as_json=as_json)
         return ExitCode.OK if report.reason is None else ExitCode.NO_PATH
@@ -126,13 +151,23 @@ def connect(
 @own_id
 @server_option
 @click.option("--once", is_flag=True, help="End after the first peer.")
+@port_mapping_options
 @as_json_option
 @click.pass_obj
-def listen(options: Options, client_id: str, server: ServerAddress, once: bool, as_json: bool) -> None:
+def listen(
+    options: Options,
+    client_id: str,
+    server: ServerAddress,
+    once: bool,
+    port_mapping: bool,
+    protocols: tuple[MappingProtocol, ...],
+    as_json: bool,
+) -> None:
     """Wait for peers to connect, report each one and its first message."""
+    config = _config(port_mapping, protocols)
 
     async def wait() -> ExitCode:
-        async with Node(client_id, server, trace=options.trace) as node:
+        async with Node(client_id, server, config=config, trace=options.trace) as node:
             report = await oneshot.listen(
                 node, once=once, tell=lambda one: print_report(one, as_json=as_json)
             )
@@ -156,13 +191,15 @@ def main() -> NoReturn:
     sys.exit(ExitCode.OK)
 
 
-async def _chat(options: Options, client_id: str | None, server: ServerAddress | None) -> ExitCode:
+async def _chat(
+    options: Options, client_id: str | None, server: ServerAddress | None, config: NodeConfig
+) -> ExitCode:
     async with open_console(list(COMMANDS)) as console:
         client_id = client_id or await _ask(console, "Input Your ID : ", parse_id)
         server = server or await _ask(console, "Input server's IP address : ", ServerAddress.parse)
         if client_id is None or server is None:
             return ExitCode.OK
-        async with Node(client_id, server, trace=options.trace) as node:
+        async with Node(client_id, server, config=config, trace=options.trace) as node:
             await Chat(node, console).run()
     return ExitCode.OK
 
@@ -179,6 +216,15 @@ async def _ask(console: Console, question: str, parse: Callable[[str], T]) -> T 
             console.show(str(exc))
 
 
-def _config(give_up_after: float) -> NodeConfig:
-    ice = IceConfig(give_up_after=give_up_after)
-    return NodeConfig(endpoint=EndpointConfig(session=SessionConfig(ice=ice)))
+cli.add_command(map_group)
+
+
+def _config(
+    port_mapping: bool, protocols: tuple[MappingProtocol, ...], *, give_up_after: float | None = None
+) -> NodeConfig:
+    ice = IceConfig() if give_up_after is None else IceConfig(give_up_after=give_up_after)
+    return NodeConfig(
+        endpoint=EndpointConfig(session=SessionConfig(ice=ice)),
+        port_mapping=port_mapping,
+        mapper=MapperConfig(protocols=protocols),
+    )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from natcore.control.messages import ID_PATTERN
 from natcore.errors import DecodeError
+from natcore.portmap import MappingProtocol
+from peer.portmapping.race import ALL_PROTOCOLS
 from peer.server_address import ServerAddress
 from peer.trace import Trace
 
@@ -26,6 +28,8 @@ class Options:
 
 
 T = TypeVar("T")
+FC = TypeVar("FC", bound=Callable[..., Any])
+"""A command, or the function that becomes one."""
 
 
 def parsed_by(parse: Callable[[str], T]) -> Callable[[click.Context, click.Parameter, str | None], T | None]:
@@ -62,3 +66,33 @@ server_option = click.option(
     help="The rendezvous server.",
 )
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def parse_protocols(text: str) -> tuple[MappingProtocol, ...]:
+    """The protocols of port mapping that ``auto`` or the name of one stands for."""
+    return ALL_PROTOCOLS if text == "auto" else (MappingProtocol(text),)
+
+
+def protocol_option(name: str, *, hidden: bool = False) -> Callable[[FC], FC]:
+    """Chooses how a gateway is asked for a port."""
+    return click.option(
+        name,
+        "protocols",
+        type=click.Choice(["auto", *(one.value for one in MappingProtocol)]),
+        callback=lambda ctx, param, value: parse_protocols(value),
+        default="auto",
+        show_default=True,
+        hidden=hidden,
+        help="How the gateway is asked.",
+    )
+
+
+def port_mapping_options(command: FC) -> FC:
+    """What a command of a node takes about port mapping."""
+    command = protocol_option("--port-mapping-protocol", hidden=True)(command)
+    return click.option(
+        "--port-mapping/--no-port-mapping",
+        default=True,
+        show_default=True,
+        help="Ask the gateway (UPnP, NAT-PMP, PCP) to forward our port.",
+    )(command)

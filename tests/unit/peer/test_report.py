@@ -27,6 +27,7 @@ class FakeChannel:
         self.peer = "anna"
         self.rtt = rtt
         self.packets_sent = 7
+        self.is_mapped = False
 
 
 def direct(*, rtt: float | None = 0.0401234567, message: str | None = None) -> Report:

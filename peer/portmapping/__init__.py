@@ -1,0 +1,22 @@
+"""Port mapping: asking the gateway to forward a UDP port, by UPnP, NAT-PMP or PCP.
+
+:class:`PortMapper` keeps a port mapped, :func:`survey` tells which of the three the gateway speaks.
+"""
+
+from peer.portmapping.gateway import Gateway, find_gateway
+from peer.portmapping.mapper import MapperConfig, PortMapper
+from peer.portmapping.method import Mapping, MappingFailed, Wanted
+from peer.portmapping.survey import ProtocolSurvey, Survey, survey
+
+__all__ = [
+    "Gateway",
+    "MapperConfig",
+    "Mapping",
+    "MappingFailed",
+    "PortMapper",
+    "ProtocolSurvey",
+    "Survey",
+    "Wanted",
+    "find_gateway",
+    "survey",
+]
