@@ -81,7 +81,6 @@ class Discovery:
         self._sockets = cast(bases)
         self._started_at = now
         self._tcp: dict[TransportAddress, float | None] = {}
-        self._gateway: IPAddress | None = None
         self._servers: dict[TransportAddress, StunServer] = {}
         self._first_answer_at: float | None = None
         self._is_probing = False
@@ -115,10 +114,6 @@ class Discovery:
         if base in bases and router.version == base.ip.version:
             self._hops.setdefault(bases.index(base) + 1, router)
             self._proceed(now)
-
-    def gateway_answered(self, external: IPAddress) -> None:
-        """The nearest router says that this is its outside address."""
-        self._gateway = external
 
     # --- the five verbs ------------------------------------------------------------------------------------
 
@@ -444,12 +439,7 @@ class Discovery:
             allocation=inference.allocation(self._questions, is_translated=has_nat),
             several_addresses=inference.several_addresses(reflexive, len({one.base for one in answered})),
             hairpinning=inference.hairpinning(self._hairpin, is_translated=has_nat),
-            wan_side=wan_side(
-                is_translated=has_nat,
-                reflexive=reflexive[0],
-                hops=self._hops,
-                gateway_says=self._gateway,
-            ),
+            wan_side=wan_side(is_translated=has_nat, reflexive=reflexive[0], hops=self._hops),
             servers=tuple(self._servers.values()),
             hops=dict(sorted(self._hops.items())),
             loss=max(0.0, self._loss_seen()),

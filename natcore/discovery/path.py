@@ -49,7 +49,7 @@ def wan_side(
     is_translated: bool,
     reflexive: IPAddress,
     hops: Mapping[int, IPAddress],
-    gateway_says: IPAddress | None,
+    gateway_says: IPAddress | None = None,
 ) -> Finding[WanSide]:
     """What stands behind our nearest NAT.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from natcore.address import IPAddress, TransportAddress
 from natcore.discovery.allocation import Allocation
 from natcore.discovery.finding import Finding, Known, Unknown
 from natcore.discovery.lifetime import MappingLifetime
-from natcore.discovery.path import WanSide
+from natcore.discovery.path import WanSide, wan_side
 from natcore.discovery.server import StunServer
 from natcore.nat import FilteringBehavior, MappingBehavior, NatBehavior, PortAllocation
 
@@ -67,6 +67,20 @@ class DiscoveryReport:
     def is_blocked(self) -> bool:
         """Whether UDP is known to be blocked."""
         return value_of(self.udp_blocked) is True
+
+    def with_gateway(self, external: IPAddress) -> DiscoveryReport:
+        """The same, knowing what the nearest router calls its outside address."""
+        if not self.reflexive_addresses:
+            return self
+        return replace(
+            self,
+            wan_side=wan_side(
+                is_translated=value_of(self.translated) is not False,
+                reflexive=self.reflexive_addresses[0],
+                hops=self.hops,
+                gateway_says=external,
+            ),
+        )
 
     def behavior(self) -> NatBehavior | None:
         """The NAT in the words of natcore.nat, or None where mapping or filtering is unknown.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from typing import TypeVar
 
@@ -91,10 +91,3 @@ class Drive:
         if self._agent is not None:
             self._agent.handle_timer(self.now)
             self.turn()
-
-
-def addresses_of_one_family(
-    addresses: Sequence[TransportAddress], version: int
-) -> tuple[TransportAddress, ...]:
-    """Those of IPv4 or of IPv6, in order."""
-    return tuple(one for one in addresses if one.ip.version == version)

@@ -15,7 +15,6 @@ from natcore.discovery import (
     MappingLifetime,
     StunServer,
     WanSide,
-    value_of,
 )
 from natcore.discovery.reach import Reach, reach
 
@@ -47,8 +46,8 @@ class FamilyReport(msgspec.Struct, frozen=True, kw_only=True):
     """What was found over IPv4, or over IPv6; the words are those of natcore.discovery.DiscoveryReport.
 
     Times are in seconds. ``mapping`` and ``filtering`` are in RFC 4787's words, ``allocation`` is
-    ``{"kind", "step", "confidence", "samples", "lowest", "highest"}``, ``carrier_grade_nat`` is true, false or
-    unknown and ``wan_side`` says ``public``, ``private`` or ``carrier-grade``, ``mapping_lifetime`` is
+    ``{"kind", "step", "confidence", "samples", "lowest", "highest"}``, ``carrier_grade_nat`` is true, false
+    or unknown and ``wan_side`` says ``public``, ``private`` or ``carrier-grade``, ``mapping_lifetime`` is
     ``{"at_least", "at_most"}``.
     """
 
@@ -130,12 +129,18 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     ipv6: FamilyReport | None
     ipv4_unknown_because: str | None = None
     ipv6_unknown_because: str | None = None
-    port_mapping: dict[str, Observed] = {}  # noqa: RUF012 (msgspec copies it)
+    port_mapping: dict[str, Observed] = {}
     verdict: str
     advice: tuple[str, ...]
     reach: tuple[ReachRow, ...]
     notes: tuple[str, ...] = ()
     elapsed: float
+
+    @property
+    def is_conclusive(self) -> bool:
+        """Whether a server answered, by UDP or at least by TCP."""
+        families = (self.ipv4, self.ipv6)
+        return any(one is not None and one.udp_blocked.value is not None for one in families)
 
     def to_json(self) -> str:
         """One line."""
@@ -170,6 +175,3 @@ def _server(server: StunServer) -> dict[str, object]:
         "other_address": None if server.other is None else str(server.other),
         "alternate_port": server.alternate_port,
     }
-
-
-__all__ = ["CheckReport", "FamilyReport", "Observed", "ReachRow", "reach_rows", "value_of"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from natcore.discovery import DiscoveryReport, Known, WanSide, value_of
@@ -35,7 +35,7 @@ ASK_THE_CARRIER = "ask the provider for a public IPv4 address of your own, or fo
 USE_IPV6 = "IPv6 works here: peers that have it, too, are reached without any NAT"
 ASK_A_FULL_SERVER = "ask a rendezvous server that has two addresses: --server HOST[:PORT]"
 
-_CASES = (
+_CASES: tuple[tuple[Callable[[NatBehavior], bool], str], ...] = (
     (
         lambda nat: nat.filtering is FilteringBehavior.ENDPOINT_INDEPENDENT,
         "direct with anybody whose UDP is not blocked",
