@@ -40,3 +40,26 @@ class PortInUse(CannotListen):
 
     def __str__(self) -> str:
         return f"port {self.port} on {self.host} is in use; choose another with --port"
+
+
+class AlternateRefused(RendezvousError):
+    """A second address or port cannot serve behaviour discovery.
+
+    Attributes:
+        exit_code: how the process ends.
+        what: the address or port.
+        reason: why not, in a few words.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.CANNOT_LISTEN
+
+    def __init__(self, *, what: str, reason: str) -> None:
+        self.what = what
+        self.reason = reason
+        super().__init__(what, reason)
+
+    def __str__(self) -> str:
+        return (
+            f"cannot use {self.what} as the alternate: {self.reason}; "
+            "choose another with --alternate-ip or --alternate-port"
+        )

@@ -14,6 +14,7 @@ from natcore.stun import (
     AddressErrorCode,
     AddressFamily,
     AlternateDomain,
+    AlternatePort,
     AlternateServer,
     Attribute,
     AwakeSequence,
@@ -124,6 +125,7 @@ attributes: st.SearchStrategy[Attribute] = st.one_of(
     st.builds(AddressErrorCode, families, codes, text),
     st.builds(Icmp, unsigned(7), unsigned(9), st.binary(min_size=4, max_size=4)),
     st.builds(AwakeSequence, unsigned(64)),
+    st.builds(AlternatePort, ports),
     st.builds(
         UnknownAttribute,
         unsigned(16).filter(lambda number: number not in ATTRIBUTES and number not in PROOF_TYPES),

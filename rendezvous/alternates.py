@@ -1,0 +1,155 @@
+"""Opens the further UDP endpoints for behaviour discovery: a second port, a second address (RFC 5780).
+
+Listening everywhere needs one more socket for the second port, as the kernel tells to which address a
+datagram came. Listening on one address needs a socket for each of four endpoints.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from natcore.address import MAX_PORT, IPAddress, TransportAddress
+from natcore.registry import Offer
+from rendezvous.errors import AlternateRefused
+from rendezvous.listening import Listening, open_datagrams, own_address, words_of
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlternateOptions:
+    """What the operator asked for.
+
+    Attributes:
+        addresses: second addresses of this machine, at most one of each family.
+        port: the second port; None takes the one after the first, if that is free.
+    """
+
+    addresses: tuple[IPAddress, ...] = ()
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternates:
+    """The further sockets; whoever has this closes them.
+
+    Attributes:
+        sockets: bound, non-blocking UDP sockets.
+        offer: what behaviour discovery can offer with them.
+        description: that, in words for the operator.
+    """
+
+    sockets: tuple[socket.socket, ...]
+    offer: Offer
+    description: str
+
+    def close(self) -> None:
+        """Closes all."""
+        for udp in self.sockets:
+            udp.close()
+
+
+def open_alternates(listening: Listening, options: AlternateOptions, *, asked_port: int) -> Alternates:
+    """Opens what there is to open beside the first endpoint.
+
+    Args:
+        listening: the first endpoint.
+        options: what was asked for.
+        asked_port: the operator's first port; where it was 0, the system chooses the second one, too.
+
+    Raises:
+        AlternateRefused: an address or a port cannot be the alternate one.
+    """
+    first = listening.address
+    pairs = [(_primary(listening, ip), ip) for ip in options.addresses]
+    _check(pairs, first, options)
+    with ExitStack() as stack:
+        port = _second_port(stack, listening, options, asked_port)
+        endpoints = [] if first.ip.is_unspecified else [(ip, first.port) for _, ip in pairs]
+        if port is not None:
+            endpoints += [] if first.ip.is_unspecified else [(ip, port[1]) for _, ip in pairs]
+        sockets = [] if port is None else [port[0]]
+        sockets += [stack.enter_context(_open(ip, number)) for ip, number in endpoints]
+        stack.pop_all()  # all are open: now they are the caller's
+    others = {here: there for pair in pairs for here, there in (pair, pair[::-1])}
+    offer = Offer(
+        port=first.port,
+        alternate_port=None if port is None else port[1],
+        others=others,
+        second=frozenset(ip for _, ip in pairs),
+    )
+    return Alternates(sockets=tuple(sockets), offer=offer, description=_describe(offer, pairs))
+
+
+def _primary(listening: Listening, alternate: IPAddress) -> IPAddress:
+    """The first address that belongs to an alternate one, which has its family."""
+    first = listening.address.ip
+    if not first.is_unspecified:
+        return first
+    if first.version == 4 != alternate.version:
+        return first  # nobody listens on IPv6 at all; _check() says so
+    found = own_address(alternate.version)
+    if found is None:
+        reason = f"this machine has no other IPv{alternate.version} address that is routed"
+        raise AlternateRefused(what=str(alternate), reason=reason)
+    return found
+
+
+def _check(
+    pairs: list[tuple[IPAddress, IPAddress]], first: TransportAddress, options: AlternateOptions
+) -> None:
+    families = [alternate.version for _, alternate in pairs]
+    for primary, alternate in pairs:
+        if families.count(alternate.version) > 1:
+            raise AlternateRefused(what=str(alternate), reason=f"a second one of IPv{alternate.version}")
+        if primary.version != alternate.version:
+            reason = f"the server listens on {first.ip}, which is of another family"
+            raise AlternateRefused(what=str(alternate), reason=reason)
+        if primary == alternate:
+            raise AlternateRefused(what=str(alternate), reason="it is the first address already")
+        if alternate.is_unspecified or alternate.is_multicast:
+            raise AlternateRefused(what=str(alternate), reason="it is no address of one machine")
+        with _open(alternate, 0):
+            pass  # it is an address of this machine
+    if options.port == first.port:
+        raise AlternateRefused(what=f"port {options.port}", reason="it is the first port already")
+
+
+def _second_port(
+    stack: ExitStack, listening: Listening, options: AlternateOptions, asked_port: int
+) -> tuple[socket.socket, int] | None:
+    """The socket of the first address and the second port, and that port; None if it is taken and unasked."""
+    first = listening.address
+    beside = first.port + 1 if first.port < MAX_PORT else first.port - 1
+    number = options.port or (beside if asked_port else 0)
+    try:
+        opened = stack.enter_context(_open(first.ip, number))
+    except AlternateRefused as exc:
+        if options.port is not None or options.addresses:
+            raise
+        logger.warning("! behaviour discovery goes without a second port: %s", exc)
+        return None
+    return opened, opened.getsockname()[1]
+
+
+def _open(ip: IPAddress, port: int) -> socket.socket:
+    try:
+        return open_datagrams(ip, port)
+    except OSError as exc:
+        if exc.errno == errno.EADDRINUSE:
+            raise AlternateRefused(what=f"port {port} on {ip}", reason="it is in use") from exc
+        raise AlternateRefused(what=str(ip), reason=words_of(exc)) from exc
+
+
+def _describe(offer: Offer, pairs: list[tuple[IPAddress, IPAddress]]) -> str:
+    if offer.alternate_port is None:
+        return "behaviour discovery: none, one port"
+    ports = f"ports {offer.port} and {offer.alternate_port}"
+    if not pairs:
+        return f"behaviour discovery: filtering by port only, one address, {ports}"
+    addresses = ", ".join(f"{primary} and {alternate}" for primary, alternate in pairs)
+    return f"behaviour discovery: full, {addresses}, {ports}"
