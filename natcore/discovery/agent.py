@@ -81,6 +81,7 @@ class Discovery:
         self._sockets = cast(bases)
         self._started_at = now
         self._tcp: dict[TransportAddress, float | None] = {}
+        self._tcp_until: float | None = now + self._config.tcp_patience
         self._servers: dict[TransportAddress, StunServer] = {}
         self._first_answer_at: float | None = None
         self._is_probing = False
@@ -101,11 +102,14 @@ class Discovery:
     def tcp_connected(self, server: TransportAddress, seconds: float, now: float) -> None:
         """A TCP connection to a server came about, after so many seconds."""
         self._tcp[server] = seconds
+        self._tcp_until = None
         self._proceed(now)
 
     def tcp_failed(self, server: TransportAddress, now: float) -> None:
         """One did not."""
         self._tcp.setdefault(server, None)
+        if len(self._tcp) == len(self._asked_servers):
+            self._tcp_until = None
         self._proceed(now)
 
     def hop_answered(self, base: TransportAddress, router: IPAddress, now: float) -> None:
@@ -166,8 +170,11 @@ class Discovery:
             yield self._blocked_at
             if self._first_answer_at is not None:
                 yield self._first_answer_at + self._config.scout_patience
-        elif self._hops_until is not None:
-            yield self._hops_until
+        else:
+            if self._hops_until is not None:
+                yield self._hops_until
+            if self._tcp_until is not None:
+                yield self._tcp_until
         for question in self._questions:
             if question.due_at is not None:
                 yield question.due_at
@@ -225,6 +232,8 @@ class Discovery:
             self._begin_probing(now)
         if self._hops_until is not None and now >= self._hops_until:
             self._hops_until = None
+        if self._tcp_until is not None and now >= self._tcp_until:
+            self._tcp_until = None
         for trial in self._trials:
             self._send_all(trial.advance(now, rtt=self._longest_rtt, loss=self._loss(now)), trial, now)
         if self._is_probing and self._hairpin is None:
@@ -309,7 +318,8 @@ class Discovery:
         is_asking = any(one.is_open and one.role is not Role.HOP for one in self._questions)
         has_hairpinned = self._hairpin is not None or not is_asking
         is_waiting = not all(trial.is_final for trial in self._trials)
-        return has_hairpinned and not (is_asking or is_waiting or self._awaits_hops)
+        awaits_others = self._awaits_hops or self._tcp_until is not None
+        return has_hairpinned and not (is_asking or is_waiting or awaits_others)
 
     @property
     def _awaits_hops(self) -> bool:

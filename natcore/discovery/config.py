@@ -24,6 +24,8 @@ class DiscoveryConfig:
         trial_rounds: at least so many.
         max_trial_rounds: at most, where packets get lost.
         trial_risk: the probability of taking losses for a filter, below which it is believed.
+        tcp_patience: so long the report waits for a first TCP connection; a lost SYN is repeated after one
+            second, and the owner tries several.
         hop_tries: packets for each distance; routers answer few of them.
         deadline: after so long, what is still open stays unknown.
     """
@@ -37,6 +39,7 @@ class DiscoveryConfig:
     trial_rounds: int = 4
     max_trial_rounds: int = 16
     trial_risk: float = 1e-4
+    tcp_patience: float = 1.0
     hop_tries: int = 2
     deadline: float = 6.0
 

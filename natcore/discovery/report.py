@@ -16,7 +16,7 @@ from natcore.nat import FilteringBehavior, MappingBehavior, NatBehavior, PortAll
 
 ValueT = TypeVar("ValueT")
 
-NOT_ASKED = Unknown("it takes minutes and was not asked for")
+NOT_ASKED = Unknown("measuring it takes minutes, and it was not asked for")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

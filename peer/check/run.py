@@ -38,6 +38,12 @@ from peer.sockets import address_towards
 TCP_TIMEOUT = 3.0
 """Seconds for a connection; a lost SYN is repeated after one."""
 
+TCP_ATTEMPTS = 3
+"""Connections that are tried, so that a lost SYN does not decide."""
+
+TCP_STAGGER = 0.25
+"""Seconds between two of them, as in RFC 8305."""
+
 PROTOCOL_NAMES = {"upnp": "UPnP", "nat_pmp": "NAT-PMP", "pcp": "PCP"}
 """The fields of a survey, as people call them."""
 
@@ -131,16 +137,35 @@ async def _behavior(local: IPAddress, servers: Sequence[TransportAddress]) -> Di
 
 
 async def _try_tcp(server: TransportAddress, agent: Discovery, drive: Drive) -> None:
-    began_at = drive.now
+    attempts = [
+        asyncio.create_task(_connect(server, position * TCP_STAGGER)) for position in range(TCP_ATTEMPTS)
+    ]
+    try:
+        for attempt in asyncio.as_completed(attempts):
+            seconds = await attempt
+            if seconds is not None:
+                agent.tcp_connected(server, seconds, drive.now)
+                break
+        else:
+            agent.tcp_failed(server, drive.now)
+        drive.turn()
+    finally:
+        for each in attempts:
+            each.cancel()
+
+
+async def _connect(server: TransportAddress, delay: float) -> float | None:
+    """Seconds that a connection takes, or None where it does not come about."""
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(delay)
+    began_at = loop.time()
     try:
         async with asyncio.timeout(TCP_TIMEOUT):
             _, writer = await asyncio.open_connection(str(server.ip), server.port)
     except (OSError, TimeoutError):
-        agent.tcp_failed(server, drive.now)
-    else:
-        writer.transport.abort()
-        agent.tcp_connected(server, drive.now - began_at, drive.now)
-    drive.turn()
+        return None
+    writer.transport.abort()
+    return loop.time() - began_at
 
 
 async def _lifetime(
@@ -196,7 +221,7 @@ def _protocols(found: Survey) -> dict[str, Observed]:
         PROTOCOL_NAMES[name]: Observed.of(
             Known(True, f"{row.gateway} speaks it")
             if row.is_available
-            else Unknown(row.reason or "nobody answers")
+            else Known(False, row.reason or "nobody answers")
         )
         for name, row in rows.items()
     }

@@ -1,4 +1,4 @@
-"""Which STUN servers to ask, as people write them: ``HOST[:PORT]`` of a rendezvous server, or ``stun:...``."""
+"""Which STUN servers to ask, as people write them: ``HOST[:PORT]`` for a rendezvous server, or ``stun:…``."""
 
 from __future__ import annotations
 
