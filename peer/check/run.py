@@ -116,7 +116,10 @@ async def _discover(
     local = address_towards(servers[0].ip)
     if local is None:
         return "this host has no address of this family that leads to a server"
-    report = await _behavior(local, servers)
+    try:
+        report = await _behavior(local, servers)
+    except OSError as exc:  # too many open files, or an address that has just gone
+        return f"no sockets can be opened: {exc.strerror or exc}"
     if options.lifetime is None or report.is_blocked or report.rtt is None:
         return report
     finding = await _lifetime(local, report, options.lifetime, progress)
