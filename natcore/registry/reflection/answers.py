@@ -111,7 +111,9 @@ def answer_stranger(request: ReceivedMessage, arrival: Arrival, offer: Offer) ->
     attributes = _fitting(
         encode, (XorMappedAddress(source),), _discovery(request, local, origin, offer), max_size
     )
-    data = encode(attributes + _padding(request, len(encode(attributes))))
+    if origin.ip not in offer.elsewhere:  # it travels in one datagram to the other server
+        attributes += _padding(request, len(encode(attributes)))
+    data = encode(attributes)
     return Answer(data=data, destination=destination, origin=origin, is_reflected=is_reflected)
 
 
