@@ -1,8 +1,8 @@
 """Two rendezvous servers as each other's alternate address: what they say to one another.
 
 Each sends the other an *alive* message every 2 s, and an *order* for each answer that the other is to send
-to a client: the finished answer, where it goes, and from which port. Both are STUN indications of a method of our
-own with MESSAGE-INTEGRITY-SHA256, whose key both operators have set. Nobody else is ever answered.
+to a client: the finished answer, where it goes, and from which port. Both are STUN indications of a method of
+our own with MESSAGE-INTEGRITY-SHA256, whose key both operators have set. Nobody else is ever answered.
 
 Always true:
 
