@@ -42,10 +42,9 @@ def options(
     remote: TransportAddress,
     *,
     first: int = 1000,
-    key: bytes = KEY,
     second: int = 10081,
 ) -> LinkOptions:
-    return LinkOptions(local=local, remote=remote, alternate_port=second, key=key, first_sequence=first)
+    return LinkOptions(local=local, remote=remote, alternate_port=second, key=KEY, first_sequence=first)
 
 
 def reflector(
@@ -225,9 +224,12 @@ def test_our_own_message_thrown_back_is_forged() -> None:
     assert not heard.is_authentic
 
 
+FRESH = ServerLink(sequence=5000, sender=7, receiver=1)
+
+
 def message(
     *attributes: Attribute,
-    link: ServerLink | None = ServerLink(sequence=5000, sender=7, receiver=1),
+    link: ServerLink | None = FRESH,
     key: bytes | None = KEY,
     algorithm: IntegrityAlgorithm = IntegrityAlgorithm.SHA256,
 ) -> ReceivedMessage:
