@@ -79,18 +79,16 @@ def open_alternates(listening: Listening, options: AlternateOptions, *, asked_po
         with _open(ip, 0):
             pass  # it is an address of this machine
     with ExitStack() as stack:
-        port = _second_port(stack, listening, options, asked_port)
-        endpoints = [] if first.ip.is_unspecified else [(ip, first.port) for _, ip in pairs]
-        if port is not None:
-            endpoints += [] if first.ip.is_unspecified else [(ip, port[1]) for _, ip in pairs]
-        sockets = [] if port is None else [port[0]]
-        sockets += [stack.enter_context(_open(ip, number)) for ip, number in endpoints]
+        sockets = _second_port(stack, listening, options, asked_port)
+        port = sockets[0].getsockname()[1] if sockets else None
+        if port is not None and not first.ip.is_unspecified:
+            for _, ip in pairs:
+                sockets += [stack.enter_context(_open(ip, number)) for number in (first.port, port)]
         stack.pop_all()  # all are open: now they are the caller's
-    others = {here: there for pair in pairs for here, there in (pair, pair[::-1])}
     offer = Offer(
         port=first.port,
-        alternate_port=None if port is None else port[1],
-        others=others,
+        alternate_port=port,
+        others={here: there for pair in pairs for here, there in (pair, pair[::-1])},
         second=frozenset(ip for _, ip in pairs),
     )
     return Alternates(
@@ -135,19 +133,18 @@ def _check(
 
 def _second_port(
     stack: ExitStack, listening: Listening, options: AlternateOptions, asked_port: int
-) -> tuple[socket.socket, int] | None:
-    """The socket of the first address and the second port, and that port; None if it is taken and unasked."""
+) -> list[socket.socket]:
+    """The socket of the first address and the second port; none if that is taken and nobody needs it."""
     first = listening.address
     beside = first.port + 1 if first.port < MAX_PORT else first.port - 1
     number = options.port or (beside if asked_port else 0)
     try:
-        opened = stack.enter_context(_open(first.ip, number))
+        return [stack.enter_context(_open(first.ip, number))]
     except AlternateRefused as exc:
         if options.port is not None or options.addresses or options.server is not None:
             raise
         logger.warning("! behaviour discovery goes without a second port: %s", exc)
-        return None
-    return opened, opened.getsockname()[1]
+        return []
 
 
 def _link(

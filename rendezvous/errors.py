@@ -62,7 +62,7 @@ class AlternateRefused(RendezvousError):
     def __str__(self) -> str:
         return (
             f"cannot use {self.what} as the alternate: {self.reason}; "
-            "choose another with --alternate-ip or --alternate-port"
+            "choose another with --alternate-ip, --alternate-server or --alternate-port"
         )
 
 

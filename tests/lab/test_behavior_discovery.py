@@ -106,6 +106,8 @@ def heard_by_elsa(lab: Lab) -> tuple[Words, Words]:
         classic = pool.submit(ask, STUN, (), 20020)
         discovered = hear_natdiscovery("mapping", mapping.result())
         discovered |= hear_natdiscovery("filtering", filtering.result())
+        padded = pool.submit(ask, DISCOVERY, ("-f", "-P"), 20030)
+        assert hear_natdiscovery("filtering", padded.result()).items() <= discovered.items(), "in fragments"
         return discovered, hear_stun("type", classic.result())
 
 

@@ -67,7 +67,7 @@ def test_an_answer_goes_to_the_source_and_a_reflected_one_does_not_amplify(
     elif heard.message_class is MessageClass.ERROR_RESPONSE:
         assert size <= len(message.raw) + 12
     else:
-        assert size <= max(len(message.raw), HEADER_SIZE + 36 + 8 + proof)
+        assert size <= max(len(message.raw), HEADER_SIZE + 48 + 8 + proof)
 
 
 @given(st.integers(0, 255), sources, locals_, offers)
