@@ -8,8 +8,9 @@ that there is, 32 bytes for a request of 28, is 60 bytes for 56 with the headers
 76); a client that pads its request by 4 bytes (16) gets no more than it sent.
 
 An answer that simply goes back has all that RFC 5780 section 6.1 asks for: with two addresses 68 bytes (IPv6:
-116) against a bare request of 20, with the headers a factor of 2 (2.41); with one address 44 (68), 1.5
-(1.71). That is the worst: errors have no reason phrases, and PADDING never fills an answer beyond its request.
+116) against a bare request of 20, with the headers a factor of 2 (2.41); with one address 44 (68), which is
+1.5 (1.71). That is the worst: errors have no reason phrases, and PADDING never fills an answer beyond its
+request.
 
 =======================================  ==========================================================
 request                                  answer
