@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from natcore.address import MAX_PORT, IPAddress, TransportAddress
-from natcore.registry import Offer
+from natcore.registry import LinkOptions, Offer
 from rendezvous.errors import AlternateRefused
 from rendezvous.listening import Listening, open_datagrams, own_address, words_of
 
@@ -27,10 +28,14 @@ class AlternateOptions:
     Attributes:
         addresses: second addresses of this machine, at most one of each family.
         port: the second port; None takes the one after the first, if that is free.
+        server: another server that is our alternate address, with our own ports; None without.
+        key: what the two share.
     """
 
     addresses: tuple[IPAddress, ...] = ()
     port: int | None = None
+    server: IPAddress | None = None
+    key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +45,13 @@ class Alternates:
     Attributes:
         sockets: bound, non-blocking UDP sockets.
         offer: what behaviour discovery can offer with them.
+        link: the other server, or None.
         description: that, in words for the operator.
     """
 
     sockets: tuple[socket.socket, ...]
     offer: Offer
+    link: LinkOptions | None
     description: str
 
     def close(self) -> None:
@@ -66,23 +73,30 @@ def open_alternates(listening: Listening, options: AlternateOptions, *, asked_po
     """
     first = listening.address
     pairs = [(_primary(listening, ip), ip) for ip in options.addresses]
-    _check(pairs, first, options)
+    remote = [(_primary(listening, ip), ip) for ip in (options.server,) if ip is not None]
+    _check([*pairs, *remote], first, options)
+    for _, ip in pairs:
+        with _open(ip, 0):
+            pass  # it is an address of this machine
     with ExitStack() as stack:
-        port = _second_port(stack, listening, options, asked_port)
-        endpoints = [] if first.ip.is_unspecified else [(ip, first.port) for _, ip in pairs]
-        if port is not None:
-            endpoints += [] if first.ip.is_unspecified else [(ip, port[1]) for _, ip in pairs]
-        sockets = [] if port is None else [port[0]]
-        sockets += [stack.enter_context(_open(ip, number)) for ip, number in endpoints]
+        sockets = _second_port(stack, listening, options, asked_port)
+        port = sockets[0].getsockname()[1] if sockets else None
+        if port is not None and not first.ip.is_unspecified:
+            for _, ip in pairs:
+                sockets += [stack.enter_context(_open(ip, number)) for number in (first.port, port)]
         stack.pop_all()  # all are open: now they are the caller's
-    others = {here: there for pair in pairs for here, there in (pair, pair[::-1])}
     offer = Offer(
         port=first.port,
-        alternate_port=None if port is None else port[1],
-        others=others,
+        alternate_port=port,
+        others={here: there for pair in pairs for here, there in (pair, pair[::-1])},
         second=frozenset(ip for _, ip in pairs),
     )
-    return Alternates(sockets=tuple(sockets), offer=offer, description=_describe(offer, pairs))
+    return Alternates(
+        sockets=tuple(sockets),
+        offer=offer,
+        link=_link(offer, options, remote),
+        description=_describe(offer, pairs),
+    )
 
 
 def _primary(listening: Listening, alternate: IPAddress) -> IPAddress:
@@ -113,27 +127,39 @@ def _check(
             raise AlternateRefused(what=str(alternate), reason="it is the first address already")
         if alternate.is_unspecified or alternate.is_multicast:
             raise AlternateRefused(what=str(alternate), reason="it is no address of one machine")
-        with _open(alternate, 0):
-            pass  # it is an address of this machine
     if options.port == first.port:
         raise AlternateRefused(what=f"port {options.port}", reason="it is the first port already")
 
 
 def _second_port(
     stack: ExitStack, listening: Listening, options: AlternateOptions, asked_port: int
-) -> tuple[socket.socket, int] | None:
-    """The socket of the first address and the second port, and that port; None if it is taken and unasked."""
+) -> list[socket.socket]:
+    """The socket of the first address and the second port; none if that is taken and nobody needs it."""
     first = listening.address
     beside = first.port + 1 if first.port < MAX_PORT else first.port - 1
     number = options.port or (beside if asked_port else 0)
     try:
-        opened = stack.enter_context(_open(first.ip, number))
+        return [stack.enter_context(_open(first.ip, number))]
     except AlternateRefused as exc:
-        if options.port is not None or options.addresses:
+        if options.port is not None or options.addresses or options.server is not None:
             raise
         logger.warning("! behaviour discovery goes without a second port: %s", exc)
+        return []
+
+
+def _link(
+    offer: Offer, options: AlternateOptions, remote: list[tuple[IPAddress, IPAddress]]
+) -> LinkOptions | None:
+    if not remote or offer.alternate_port is None:
         return None
-    return opened, opened.getsockname()[1]
+    local, other = (TransportAddress(ip, offer.port) for ip in remote[0])
+    return LinkOptions(
+        local=local,
+        remote=other,
+        alternate_port=offer.alternate_port,
+        key=options.key,
+        first_sequence=time.time_ns() // 1000,
+    )
 
 
 def _open(ip: IPAddress, port: int) -> socket.socket:

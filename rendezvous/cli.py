@@ -18,8 +18,9 @@ import click
 from natcore.address import IPAddress
 from rendezvous.alternates import AlternateOptions
 from rendezvous.config import DEFAULT_HOST, DEFAULT_PORT, ServerConfig
-from rendezvous.errors import AlternateRefused, CannotListen
+from rendezvous.errors import AlternateRefused, CannotListen, UnusableKey
 from rendezvous.exit_codes import ExitCode
+from rendezvous.key_file import read_key
 from rendezvous.server import Server
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,18 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
     help="The second port, UDP only.  [default: --port + 1, if it is free]",
 )
 @click.option(
+    "--alternate-server",
+    metavar="ADDRESS",
+    type=_IpAddress(),
+    help="Another rendezvous server, on the same two ports: each is the other's alternate address.",
+)
+@click.option(
+    "--alternate-key-file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The secret that the two servers share, 22 characters at least.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(LOG_LEVELS, case_sensitive=False),
     default="warning",
@@ -84,6 +97,8 @@ def cli(
     port: int,
     alternate_ips: tuple[IPAddress, ...],
     alternate_port: int | None,
+    alternate_server: IPAddress | None,
+    alternate_key_file: Path | None,
     log_level: str,
     debug: bool,
     trace: Path | None,
@@ -96,7 +111,17 @@ def cli(
     logging.basicConfig(
         stream=sys.stderr, level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    alternate = AlternateOptions(addresses=alternate_ips, port=alternate_port)
+    if (alternate_server is None) != (alternate_key_file is None):
+        raise click.UsageError("--alternate-server and --alternate-key-file need each other")
+    if alternate_server is not None and alternate_ips:
+        raise click.UsageError("--alternate-server or --alternate-ip, not both: one alternate is enough")
+    try:
+        key = b"" if alternate_key_file is None else read_key(alternate_key_file)
+    except UnusableKey as exc:
+        raise click.UsageError(str(exc)) from exc
+    alternate = AlternateOptions(
+        addresses=alternate_ips, port=alternate_port, server=alternate_server, key=key
+    )
     sys.exit(run(ServerConfig(host=host, port=port, alternate=alternate, trace=trace), debug=debug))
 
 

@@ -84,13 +84,16 @@ class Server:
         self._alternates: Alternates | None = None
         try:
             self._alternates = open_alternates(self._listening, config.alternate, asked_port=config.port)
-            self._registry = Registry(config.registry, secrets.token_bytes, self._alternates.offer)
+            self._registry = Registry(
+                config.registry, secrets.token_bytes, self._alternates.offer, self._alternates.link
+            )
             if config.trace is not None:
                 self._trace = FileTrace(config.trace)
             sockets = (self._listening.udp, *self._alternates.sockets)
             self._datagrams = DatagramSockets(sockets, self._datagram_received)
             self._tcp = await self._loop.create_server(self._new_connection, sock=self._listening.tcp)
             self._datagrams.start(self._loop)
+            self._arm_timer()
         except BaseException:
             self._close_sockets()
             raise

@@ -10,6 +10,7 @@ datagram                           answer                          counted as
 =================================  ==============================  =================
 not STUN, damaged                  none                            undecodable
 Binding request of classic STUN    see natcore.registry.reflection          bindings
+of our own method                  see natcore.registry.reflection link_messages
 not a Binding request              none                            unexpected
 Binding request, no USERNAME       see natcore.registry.reflection          bindings
 USERNAME of no session             401 if not larger               unknown_sessions
@@ -78,6 +79,8 @@ class Observer:
             request = Message.decode(data)
         except DecodeError:
             return self._examine_classic(data, arrival, now)
+        if request.method is Method.SERVER_LINK:
+            return Finding(answer=self._reflector.receive_link(request, arrival, now))
         is_request = (request.method, request.message_class) == (Method.BINDING, MessageClass.REQUEST)
         if not is_request or arrival.source.port == 0:  # nobody can be answered, or reached, at port 0
             self._counters.unexpected_datagrams += 1

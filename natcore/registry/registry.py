@@ -63,7 +63,7 @@ from natcore.registry.config import RegistryConfig
 from natcore.registry.counters import Counters
 from natcore.registry.introductions import believed_part, introduction_of, refusal
 from natcore.registry.observer import Observer
-from natcore.registry.reflection import NO_OFFER, Answer, Arrival, Offer, Reflector
+from natcore.registry.reflection import NO_OFFER, Answer, Arrival, LinkOptions, Offer, Reflector
 from natcore.registry.timeouts import TimeoutQueue
 from natcore.registry.token_bucket import TokenBucket
 
@@ -81,17 +81,24 @@ class Registry:
         config: its limits.
         random: where session names and keys come from.
         offer: what behaviour discovery has at hand.
+        link: another server that serves as our alternate address, or None.
     """
 
-    def __init__(self, config: RegistryConfig, random: RandomBytes, offer: Offer = NO_OFFER) -> None:
+    def __init__(
+        self,
+        config: RegistryConfig,
+        random: RandomBytes,
+        offer: Offer = NO_OFFER,
+        link: LinkOptions | None = None,
+    ) -> None:
         self.counters = Counters()
         self._config = config
         self._random = random
         self._connections: dict[ConnectionId, Connection] = {}
         self._clients: dict[ClientId, Client] = {}
         self._sessions: dict[str, Client] = {}
-        reflector = Reflector(offer, config, self.counters)
-        self._observer = Observer(self._sessions, reflector, self.counters)
+        self._reflector = Reflector(offer, config, self.counters, link, random)
+        self._observer = Observer(self._sessions, self._reflector, self.counters)
         self._announcer = Announcer(
             interval=config.announcement_interval,
             interval_per_client=config.announcement_interval_per_client,
@@ -193,6 +200,7 @@ class Registry:
         finding = self._observer.examine(data, Arrival(source=source, local=base), now)
         if finding.answer is not None:
             self._commands.append(_sending(finding.answer))
+        self._tell_operator()
         if finding.client is not None:
             self._observe(finding.client, ReflexiveAddress(source))
             self._announce()
@@ -212,6 +220,9 @@ class Registry:
         for connection in self._pings.take_due(now):
             self._pings.restart(connection, now)
             self._send(connection, Ping())
+        if (due := self._reflector.handle_timer(now)) is not None:
+            self._commands.append(_sending(due))
+        self._tell_operator()
         self._announce()
 
     def drain(self, now: float) -> None:
@@ -237,6 +248,7 @@ class Registry:
             self._silences.deadline,
             self._pings.deadline,
             self._announcer.deadline(self._now),
+            self._reflector.get_timer(),
         )
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
@@ -422,6 +434,10 @@ class Registry:
         del self._connections[held.id]
         for queue in (self._unregistered, self._partial_lines, self._silences, self._pings):
             queue.stop(held.id)
+
+    def _tell_operator(self) -> None:
+        if (line := self._reflector.news(self._now)) is not None:
+            self._commands.append(Report(line))
 
     # --- sending --------------------------------------------------------------------------------------
 

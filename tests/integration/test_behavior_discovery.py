@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -95,3 +97,77 @@ def test_a_taken_alternate_port_is_an_error_if_it_was_asked_for_and_else_a_warni
     assert f"cannot use port {taken} on 127.0.0.1 as the alternate: it is in use" in ended.err
     with Rendezvous(server.port - 1) as beside:
         beside.wait_for_line("behaviour discovery: none")
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "key"
+    path.write_text("twenty-two characters and some more\n")
+    path.chmod(0o600)
+    return path
+
+
+@contextmanager
+def beside(server: str, *options: str) -> Iterator[Rendezvous]:
+    """A server at the first address, and one at the second on the same ports."""
+    with Rendezvous(options=("--alternate-server", "127.0.0.2", *options)) as first:
+        offered = first.wait_for_line(r"behaviour discovery: .* ports \d+ and (\d+)")
+        ports = ("--alternate-port", offered[1])
+        own = (*ports, "--alternate-server", server, *options)
+        with Rendezvous(first.port, host="127.0.0.2", options=own):
+            yield first
+
+
+def test_two_servers_are_each_others_alternate_address(key: Path) -> None:
+    with beside("127.0.0.1", "--alternate-key-file", str(key)) as first:
+        first.wait_for_line("behaviour discovery: full, together with the server at 127.0.0.2")
+        assert "NAT with Endpoint Independent Mapping!" in discover(first, "-m")
+        assert "NAT with Endpoint Independent Filtering!" in discover(first, "-f")
+        assert "Primary: Open" in run("stun", first.address, is_answer_the_exit_code=True)
+
+
+def test_another_server_that_is_not_heard_is_not_offered(key: Path) -> None:
+    alone = ("--alternate-server", "127.0.0.2", "--alternate-key-file", str(key))
+    with Rendezvous(options=alone) as server:
+        assert "Mapping!" not in discover(server, "-m")
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "words"),
+    [
+        (None, 0o600, "no such file or directory"),
+        ("x" * 21, 0o600, "it has 21 bytes, 22 to 1024 are needed"),
+        ("x" * 1025, 0o600, "22 to 1024 are needed"),
+        ("x" * 22, 0o644, "everybody may read it"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_one_clear_line(
+    tmp_path: Path, text: str | None, mode: int, words: str
+) -> None:
+    path = tmp_path / "secret"
+    if text is not None:
+        path.write_text(text)
+        path.chmod(mode)
+    options = ("--alternate-server", "127.0.0.2", "--alternate-key-file", str(path))
+    with Program("rendezvous", "--host", "127.0.0.1", "--port", "0", *options) as program:
+        ended = program.wait()
+    assert ended.code == 2
+    assert words in ended.err
+    assert ended.err.count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--alternate-server", "127.0.0.2"), "need each other"),
+        (("--alternate-key-file", "/dev/null"), "need each other"),
+        (
+            ("--alternate-server", "127.0.0.2", "--alternate-key-file", "/dev/null", *FULL),
+            "--alternate-server or --alternate-ip, not both",
+        ),
+    ],
+)
+def test_options_that_contradict_each_other_are_one_clear_line(options: tuple[str, ...], words: str) -> None:
+    with Program("rendezvous", "--host", "127.0.0.1", "--port", "0", *options) as program:
+        ended = program.wait()
+    assert (ended.code, words in ended.err, ended.err.count("\n")) == (2, True, 0)

@@ -8,22 +8,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from natcore.address import TransportAddress
-from natcore.registry.reflection import Offer
+from natcore.registry.reflection import LinkOptions, Offer
 from natcore.registry.reflection.answers import answer_classic, answer_stranger
+from natcore.registry.reflection.link import MAX_ORDERED_SIZE, Link
 from natcore.stun import (
     HEADER_SIZE,
     AlternatePort,
     Attribute,
     ChangeRequest,
     ClassicRequest,
+    Data,
+    IntegrityAlgorithm,
     Message,
     MessageClass,
+    Method,
     Padding,
     ResponsePort,
+    ServerLink,
     Software,
+    TransactionId,
     UnknownAttribute,
+    XorPeerAddress,
 )
 from tests.unit.natcore.registry.reflection.world import (
+    A1,
+    A2,
+    B1,
+    B2,
     ENDPOINTS,
     FULL,
     ONE_ADDRESS,
@@ -67,7 +78,7 @@ def test_an_answer_goes_to_the_source_and_a_reflected_one_does_not_amplify(
     elif heard.message_class is MessageClass.ERROR_RESPONSE:
         assert size <= len(message.raw) + 12
     else:
-        assert size <= max(len(message.raw), HEADER_SIZE + 36 + 8 + proof)
+        assert size <= max(len(message.raw), HEADER_SIZE + 48 + 8 + proof)
 
 
 @given(st.integers(0, 255), sources, locals_, offers)
@@ -86,3 +97,46 @@ def test_so_it_is_for_classic_clients(
 def test_reading_a_classic_request_is_total(data: bytes) -> None:
     ClassicRequest.decode(data)
     ClassicRequest.decode(b"\0\1" + data)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.builds(
+                ServerLink,
+                sequence=st.integers(0, 2**64 - 1),
+                sender=st.integers(0, 3),
+                receiver=st.integers(0, 3),
+            ),
+            st.builds(AlternatePort, st.sampled_from([0, 9, A1.port, A2.port])),
+            st.builds(XorPeerAddress, sources),
+            st.builds(Data, st.binary(max_size=1100)),
+        ),
+        max_size=5,
+    ),
+    st.booleans(),
+    st.booleans(),
+)
+def test_what_the_other_server_says_is_survived_and_believed_only_with_the_key(
+    attributes: list[Attribute], has_key: bool, is_there: bool
+) -> None:
+    options = LinkOptions(local=A1, remote=B1, alternate_port=A2.port, key=b"k" * 22, first_sequence=1)
+    link = Link(options, lambda length: bytes(length - 1) + b"\1")
+    message = Message(
+        method=Method.SERVER_LINK,
+        message_class=MessageClass.INDICATION,
+        transaction_id=TransactionId(bytes(12)),
+        attributes=tuple(attributes),
+    )
+    signed = message.encode(key=b"k" * 22 if has_key else b"x" * 22, algorithm=IntegrityAlgorithm.SHA256)
+    arrival = at(A1, B1 if is_there else B2)
+    heard = link.receive(Message.decode(signed), arrival, 1.0)
+    if not (has_key and is_there):
+        assert (heard.is_authentic, heard.order, heard.reply) == (False, None, None)
+    if heard.order is not None:
+        assert heard.order.is_reflected, "so that it is within the limits"
+        assert heard.order.origin in (A1, A2)
+        assert len(heard.order.data) <= MAX_ORDERED_SIZE
+    if heard.reply is not None:
+        assert heard.reply.destination == B1
+        assert len(heard.reply.data) <= len(signed) + 8

@@ -47,6 +47,7 @@ from natcore.stun import (
     ResponseOrigin,
     ResponsePort,
     RetransmissionSchedule,
+    ServerLink,
     Software,
     TransactionId,
     TransactionState,
@@ -126,6 +127,7 @@ attributes: st.SearchStrategy[Attribute] = st.one_of(
     st.builds(Icmp, unsigned(7), unsigned(9), st.binary(min_size=4, max_size=4)),
     st.builds(AwakeSequence, unsigned(64)),
     st.builds(AlternatePort, ports),
+    st.builds(ServerLink, sequence=unsigned(64), sender=unsigned(64), receiver=unsigned(64)),
     st.builds(
         UnknownAttribute,
         unsigned(16).filter(lambda number: number not in ATTRIBUTES and number not in PROOF_TYPES),

@@ -30,12 +30,14 @@ class Offer:
         alternate_port: the second one, of all addresses; None without.
         others: to an address the other one of the same family; empty with one address. Both ways, where
             both are ours.
+        elsewhere: of the others, those of another server, which sends in our stead.
         second: those of our addresses where no client is meant to begin.
     """
 
     port: int = 0
     alternate_port: int | None = None
     others: Mapping[IPAddress, IPAddress] = field(default_factory=dict)
+    elsewhere: frozenset[IPAddress] = frozenset()
     second: frozenset[IPAddress] = frozenset()
 
     def origin(self, local: TransportAddress, change: ChangeRequest) -> TransportAddress | None:

@@ -17,6 +17,7 @@ from natcore.stun.attributes.behavior import (
     ResponsePort,
 )
 from natcore.stun.attributes.ice import IceControlled, IceControlling, Priority, UseCandidate
+from natcore.stun.attributes.server_link import ServerLink
 from natcore.stun.attributes.shapes import AddressFamily
 from natcore.stun.attributes.stun import (
     AlternateDomain,
@@ -85,6 +86,7 @@ __all__ = [
     "ReservationToken",
     "ResponseOrigin",
     "ResponsePort",
+    "ServerLink",
     "Software",
     "UnknownAttribute",
     "UnknownAttributes",

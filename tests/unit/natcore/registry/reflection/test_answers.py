@@ -11,6 +11,7 @@ from natcore.stun import (
     ChangeRequest,
     ClassicRequest,
     ErrorCode,
+    MappedAddress,
     MessageClass,
     OtherAddress,
     Padding,
@@ -76,6 +77,7 @@ def test_the_answer_comes_from_where_it_was_asked_to_come_from(
         XorMappedAddress(CLIENT),
         ResponseOrigin(ENDPOINTS[origin]),
         OtherAddress(OPPOSITE[local]),
+        MappedAddress(CLIENT),
     )
 
 
@@ -83,13 +85,14 @@ def test_the_answer_comes_from_where_it_was_asked_to_come_from(
 def test_a_bare_request_learns_where_it_was_answered_and_the_opposite_endpoint(local: str) -> None:
     answer = answer_stranger(request(), at(ENDPOINTS[local]), FULL)
     assert said(answer).get(OtherAddress) == OtherAddress(OPPOSITE[local])
-    assert (len(answer.data), answer.is_reflected) == (56, False)
+    assert (len(answer.data), answer.is_reflected) == (68, False)
 
 
 def test_the_second_question_of_coturns_discovery_is_answered_without_another_address() -> None:
     assert said(answer_stranger(request(), at(B1), FULL)).attributes == (
         XorMappedAddress(CLIENT),
         ResponseOrigin(B1),
+        MappedAddress(CLIENT),
     )
 
 
@@ -164,19 +167,21 @@ def test_unknown_required_attributes_are_named_beside_what_cannot_be_obeyed() ->
     assert said(answer).get(UnknownAttributes) == UnknownAttributes((0x7777, ChangeRequest.TYPE))
 
 
-@pytest.mark.parametrize("length", [0, 1, 12, 36, 37, 1500, 2004])
+@pytest.mark.parametrize("length", [0, 1, 12, 48, 49, 1500, 2004])
 def test_padding_is_answered_with_padding_and_never_beyond_the_request(length: int) -> None:
     asked = request(Padding(length))
     answer = answer_stranger(asked, at(A1), FULL)
     padding = said(answer).get(Padding)
-    assert len(answer.data) <= max(len(asked.raw), 56)
+    assert len(answer.data) <= max(len(asked.raw), 68)
     assert padding is None or padding.length <= length
-    assert (padding is not None) == (len(asked.raw) >= 56 + 4)
+    assert (padding is not None) == (len(asked.raw) >= 68 + 4)
     if length >= 1500:
         assert len(answer.data) == len(asked.raw)
 
 
-@pytest.mark.parametrize(("room", "count"), [(0, 1), (8, 1), (12, 2), (20, 2), (24, 3), (64, 3)])
+@pytest.mark.parametrize(
+    ("room", "count"), [(0, 1), (8, 1), (12, 2), (20, 2), (24, 3), (32, 3), (36, 4), (64, 4)]
+)
 def test_a_reflected_answer_has_what_fits_into_the_request_and_its_mapped_address(
     room: int, count: int
 ) -> None:

@@ -40,6 +40,7 @@ from natcore.stun import (
     ReservationToken,
     ResponseOrigin,
     ResponsePort,
+    ServerLink,
     Software,
     TransactionId,
     UnknownAttribute,
@@ -128,6 +129,11 @@ WIRE: list[tuple[Attribute, int, str]] = [
     (AwakeSequence(2**64 - 1), 0xDA01, "ff" * 8),
     (AlternatePort(), 0xDA02, "00000000"),
     (AlternatePort(10081), 0xDA02, "27610000"),
+    (
+        ServerLink(sequence=1, sender=2, receiver=3),
+        0xDA03,
+        "0000000000000001 0000000000000002 0000000000000003",
+    ),
     # nobody's
     (UnknownAttribute(0x7777, b"abc"), 0x7777, "616263"),
 ]
@@ -210,6 +216,8 @@ MALFORMED: list[tuple[type[Attribute], str]] = [
     (AwakeSequence, "00" * 7),
     (AwakeSequence, "00" * 9),
     (AlternatePort, "0000"),
+    (ServerLink, "00" * 23),
+    (ServerLink, "00" * 25),
     (AlternatePort, "0000000000"),
 ]
 
