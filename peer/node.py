@@ -276,6 +276,11 @@ class Node:
         mapping = None if self._mapper is None else self._mapper.mapping
         driver.endpoint.set_mapped(None if mapping is None else mapping.external)
         driver.transmit()
+        if mapping is None:
+            self._trace.event(driver.now, "PortUnmapped")
+        else:
+            name = mapping.protocol.value
+            self._trace.event(driver.now, "PortMapped", external=mapping.external, protocol=name)
 
     def _judge_mapping(self, observed: ReflexiveAddress) -> None:
         """Where no NAT has been observed, none is to be opened."""

@@ -186,7 +186,7 @@ class ClientEndpoint:
         """Tells of a port that the gateway says it forwards to :attr:`base`, or of its end.
 
         It is offered to peers while the server observes us at the very same IP address: a gateway that names
-        another one lies, or stands behind a further NAT. Nor is it where it is just what the server observes.
+        another one lies, or stands behind a further NAT.
         """
         self._mapped = address
         self._publish_if_changed()
@@ -413,9 +413,9 @@ class ClientEndpoint:
 
     def _mapped_where_observed(self) -> TransportAddress | None:
         observed = self.reflexive_address
-        if self._mapped is None or observed is None or self._mapped == observed:
+        if self._mapped is None or observed is None or self._mapped.ip != observed.ip:
             return None
-        return self._mapped if self._mapped.ip == observed.ip else None
+        return self._mapped
 
     def _ways_to_server(self, registered: Registered) -> Iterator[tuple[TransportAddress, TransportAddress]]:
         """From which base to which of the server's endpoints we can send, in the server's order and ours.

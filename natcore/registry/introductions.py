@@ -104,8 +104,7 @@ def introduction_of(client: Client, *, session: str, controlling: bool) -> Intro
 def _may_be_passed_on(candidate: WireCandidate, observed: ReflexiveAddress) -> bool:
     if candidate.type != _CLAIMED_TYPE:
         return True
-    claimed = TransportAddress.parse(candidate.address)
-    return claimed.ip == observed.ip and claimed != observed
+    return TransportAddress.parse(candidate.address).ip == observed.ip
 
 
 def _observed(
@@ -113,7 +112,7 @@ def _observed(
 ) -> tuple[WireCandidate, ...]:
     address = str(reflexive_address)
     if any(candidate.address == address for candidate in published):
-        return ()  # no NAT: the reflexive candidate would be redundant (RFC 8445 section 5.1.3)
+        return ()  # no NAT, or mapped just there: it would be redundant (RFC 8445 section 5.1.3)
     return (
         WireCandidate(
             type=CandidateType.SERVER_REFLEXIVE.value,

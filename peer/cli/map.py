@@ -162,6 +162,7 @@ def show(options: Options, as_json: bool) -> None:
 )
 @protocol_option("--protocol")
 @click.option("--keep", is_flag=True, help="Stay, renew it, and remove it at the end.")
+@click.option("--watch", type=click.FloatRange(0.1, 86400), default=60.0, hidden=True)
 @as_json_option
 @click.pass_obj
 def add(
@@ -171,10 +172,11 @@ def add(
     lifetime: int,
     protocols: tuple[MappingProtocol, ...],
     keep: bool,
+    watch: float,
     as_json: bool,
 ) -> None:
     """Have UDP port PORT of this host forwarded, until its lifetime ends or it is deleted."""
-    config = MapperConfig(protocols=protocols, lifetime=lifetime)
+    config = MapperConfig(protocols=protocols, lifetime=lifetime, watch_interval=watch)
     work = _keep if keep else _add
     sys.exit(run(options, work(port, external or port, config, as_json)))
 

@@ -127,20 +127,7 @@ class UpnpMethod:
         )
 
     async def is_there(self, mapping: Mapping) -> bool:  # noqa: D102
-        try:
-            entry = await self._call(
-                "GetSpecificPortMappingEntry",
-                NewRemoteHost="",
-                NewExternalPort=mapping.external.port,
-                NewProtocol="UDP",
-            )
-        except _Refused as refusal:
-            if refusal.code == NO_SUCH_ENTRY:
-                return False
-            raise
-        with _untrusted("it describes a mapping in a way that makes no sense"):
-            theirs = (str(entry["NewInternalClient"]), int(entry["NewInternalPort"]))
-        return theirs == mapping.internal.to_sockaddr()
+        return await self._is_ours(mapping.external.port, mapping.internal)
 
     async def unmap(self, mapping: Mapping) -> None:  # noqa: D102
         if await self.is_there(mapping):
@@ -213,10 +200,30 @@ class UpnpMethod:
             return port
         answer = await self._call("AddAnyPortMapping", **arguments)
         with _untrusted("it reserves a port that makes no sense"):
-            reserved = int(answer["NewReservedPort"])
-        if not 1 <= reserved <= 65_535:
-            raise MappingFailed(f"the gateway reserves port {reserved}")
-        return reserved
+            # miniupnpd's description calls this argument otherwise than its answers do, so that the library
+            # drops it; the gateway's list then says whether the wanted port is ours.
+            reserved = int(answer.get("NewReservedPort", 0))
+        if 1 <= reserved <= 65_535:
+            return reserved
+        if not await self._is_ours(port, wanted.internal):
+            raise MappingFailed("the gateway does not say which port it has reserved")
+        return port
+
+    async def _is_ours(self, external_port: int, internal: TransportAddress) -> bool:
+        try:
+            entry = await self._call(
+                "GetSpecificPortMappingEntry",
+                NewRemoteHost="",
+                NewExternalPort=external_port,
+                NewProtocol="UDP",
+            )
+        except _Refused as refusal:
+            if refusal.code == NO_SUCH_ENTRY:
+                return False
+            raise
+        with _untrusted("it describes a mapping in a way that makes no sense"):
+            theirs = (str(entry["NewInternalClient"]), int(entry["NewInternalPort"]))
+        return theirs == internal.to_sockaddr()
 
     def _knows(self, action: str) -> bool:
         return self._service is not None and self._service.has_action(action)
