@@ -54,20 +54,23 @@ PEERS = {
 """The kinds of peers, from the friendliest; names as in the lab and on the forums."""
 
 
-def reach(own: NatBehavior | None, *, has_mapped_port: bool) -> tuple[Reach, ...]:
+def reach(own: NatBehavior | None, *, udp_passes: bool, has_mapped_port: bool) -> tuple[Reach, ...]:
     """How each kind of peer is met.
 
     Args:
         own: our NAT, or None where its mapping or its filtering is unknown.
+        udp_passes: whether UDP is known to come through; it then reaches who lets everybody in.
         has_mapped_port: whether our gateway keeps a port open for us that the internet can reach.
     """
     return tuple(
-        Reach(peer=name, technique=_technique(own, peer, has_mapped_port=has_mapped_port))
+        Reach(peer=name, technique=_technique(own, peer, udp_passes, has_mapped_port))
         for name, peer in PEERS.items()
     )
 
 
-def _technique(own: NatBehavior | None, peer: NatBehavior, *, has_mapped_port: bool) -> Technique:
+def _technique(
+    own: NatBehavior | None, peer: NatBehavior, udp_passes: bool, has_mapped_port: bool
+) -> Technique:
     if own is not None and expected_outcome(own, peer) is not Outcome.IMPOSSIBLE:
         return Technique.PLAIN_CHECKS
     opened = replace(own or NatBehavior(), mapping=_EIM, filtering=_EIF)
@@ -75,4 +78,4 @@ def _technique(own: NatBehavior | None, peer: NatBehavior, *, has_mapped_port: b
         return Technique.MAPPED_PORT
     if own is not None or peer.udp_blocked:
         return Technique.RELAY
-    return Technique.PLAIN_CHECKS if peer.filtering is _EIF else Technique.UNKNOWN
+    return Technique.PLAIN_CHECKS if udp_passes and peer.filtering is _EIF else Technique.UNKNOWN

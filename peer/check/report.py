@@ -15,6 +15,7 @@ from natcore.discovery import (
     MappingLifetime,
     StunServer,
     WanSide,
+    value_of,
 )
 from natcore.discovery.reach import Reach, reach
 
@@ -150,7 +151,8 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
 def reach_rows(report: DiscoveryReport | None, *, has_mapped_port: bool) -> tuple[ReachRow, ...]:
     """The table of the kinds of peers."""
     own = None if report is None else report.behavior()
-    return tuple(ReachRow.of(row) for row in reach(own, has_mapped_port=has_mapped_port))
+    passes = report is not None and value_of(report.udp_blocked) is False
+    return tuple(ReachRow.of(row) for row in reach(own, udp_passes=passes, has_mapped_port=has_mapped_port))
 
 
 def _allocation(found: Allocation) -> dict[str, object]:
