@@ -166,12 +166,20 @@ def changes(before: CheckReport, after: CheckReport) -> Iterator[str]:
         if (old is None) != (new is None):
             yield f"{name}: {'is gone' if new is None else 'is there'}"
         elif old is not None and new is not None:
-            for (label, was), (_, now) in zip(_rows(old), _rows(new), strict=True):
-                if label not in _UNSTEADY and was.value != now.value:
-                    yield printable(f"{name}: {label}: {_plain(was)} -> {_plain(now)}")
+            was, now = _steady(old), _steady(new)
+            for label in was:
+                if was[label] != now[label]:
+                    yield printable(f"{name}: {label}: {was[label]} -> {now[label]}")
     if before.verdict != after.verdict:
         yield f"verdict: {after.verdict}"
 
 
-_UNSTEADY = ("round trip", "ports")
-"""What differs a little each time without meaning anything."""
+def _steady(family: FamilyReport) -> dict[str, str]:
+    """The rows without what differs a little each time and means nothing."""
+    rows = {label: _plain(observed) for label, observed in _rows(family) if label != "round trip"}
+    found = family.allocation.value
+    if isinstance(found, dict):
+        rows["ports"] = (
+            str(found["kind"]) if found["step"] is None else f"{found['kind']}, {found['step']:+d}"
+        )
+    return rows

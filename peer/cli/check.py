@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import datetime
 
 import click
 from rich.console import Console
@@ -108,7 +109,7 @@ class _Screen:
             show(report, self._console, with_evidence=self._with_evidence)
         else:
             for line in changes(self._last, report):
-                click.echo(line)
+                click.echo(f"{datetime.now().astimezone():%H:%M:%S} {line}")
         self._last = report
 
 
