@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from natcore.address import TransportAddress
 from natcore.endpoint import ClientEndpoint, EndpointEvent
@@ -63,8 +63,23 @@ class Driver:
         for transmit in self.endpoint.datagrams_to_send():
             logger.debug("> %d bytes to %s", len(transmit.data), transmit.destination)
             self._trace.event(self.now, "sent", length=len(transmit.data), destination=transmit.destination)
-            self._sockets[transmit.base].send(transmit)
+            socket = self._sockets.get(transmit.base)
+            if socket is not None:  # one of many for a hard NAT may be closed by now
+                socket.send(transmit)
         self._arm()
+
+    def add_sockets(self, sockets: list[UdpSocket]) -> None:
+        """Takes further sockets over."""
+        for socket in sockets:
+            socket.receiver = self._receive
+            self._sockets[socket.base] = socket
+
+    def close_sockets(self, bases: Iterable[TransportAddress]) -> None:
+        """Closes some of them."""
+        for base in bases:
+            socket = self._sockets.pop(base, None)
+            if socket is not None:
+                socket.close()
 
     def close(self) -> None:
         """Stops the timer and closes the sockets."""

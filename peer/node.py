@@ -15,6 +15,7 @@ channels do not depend on it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections import deque
@@ -26,6 +27,7 @@ from typing import Self
 from natcore.address import IPAddress, ReflexiveAddress, TransportAddress
 from natcore.channel import MAX_PAYLOAD_SIZE
 from natcore.control.messages import Status
+from natcore.discovery import DiscoveryReport, nat_summary
 from natcore.endpoint import (
     Awoke,
     ClientEndpoint,
@@ -45,6 +47,7 @@ from natcore.endpoint import (
 from natcore.errors import MisuseError, PeerError
 from natcore.ice import CandidateType, LocalCandidate
 from peer.channel import Channel
+from peer.check.behavior import discover
 from peer.driver import Driver
 from peer.errors import AwakeFailed, NoPath, PeerUnavailable, RegistrationFailed, ServerUnreachable
 from peer.events import NodeEvent, ServerBack, ServerLost, ServerRefuses
@@ -66,6 +69,9 @@ MAX_UNACCEPTED = 256
 REGISTER_TIMEOUT = 10.0
 """Seconds for the server to answer ``register`` on the first connection."""
 
+LEARNING_TIMEOUT = 2.0
+"""Seconds; a measurement takes some six round trips."""
+
 CONNECT_TIMEOUT = 15.0
 """Seconds; a little more than ICE's own giving up, so that its reason is heard first."""
 
@@ -78,10 +84,14 @@ class NodeConfig:
         endpoint: of the protocol core.
         port_mapping: whether the gateway is asked to forward the node's port, while it is Awake.
         mapper: how.
+        learn_nat: whether the NAT is measured when the node wakes, so that hard pairs of NATs can be planned for.
+        extra_sockets: that may be opened for one peer behind such a pair; 0 for none.
     """
 
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     port_mapping: bool = True
+    learn_nat: bool = True
+    extra_sockets: int = 256
     mapper: MapperConfig = field(default_factory=MapperConfig)
 
 
@@ -116,6 +126,9 @@ class Node:
         self._link_task: asyncio.Task[None] | None = None
         self._mapper: PortMapper | None = None
         self._mapper_task: asyncio.Task[None] | None = None
+        self._learning: asyncio.Task[None] | None = None
+        self._nat_is_learned = asyncio.Event()
+        self._nat: DiscoveryReport | None = None
         self._registration: asyncio.Future[None] | None = None
         self._awake_waiters: set[asyncio.Future[ReflexiveAddress]] = set()
         self._pending: dict[str, asyncio.Future[Channel]] = {}
@@ -166,7 +179,7 @@ class Node:
         await self._release()
 
     async def _release(self) -> None:
-        for task in (self._link_task, self._mapper_task):
+        for task in (self._link_task, self._mapper_task, self._learning):
             if task is not None:
                 task.cancel()
         await self._link.close()
@@ -249,6 +262,40 @@ class Node:
             return await waiter
         finally:
             self._awake_waiters.discard(waiter)
+
+    # --- our own NAT -------------------------------------------------------------------------------------
+
+    @property
+    def nat(self) -> DiscoveryReport | None:
+        """What our own NAT does, as far as it was measured; see :meth:`nat_learned`."""
+        return self._nat
+
+    async def nat_learned(self, timeout: float = LEARNING_TIMEOUT) -> None:
+        """Waits until our NAT has been measured, or cannot be; at most ``timeout`` seconds."""
+        if self._learning is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._nat_is_learned.wait()
+
+    def _learn_nat(self, driver: Driver) -> None:
+        """Measures our NAT in the background; again where our address has changed."""
+        base, server = driver.endpoint.base, driver.endpoint.server
+        if not self._config.learn_nat or self._tasks is None or base is None or server is None:
+            return
+        if base.ip.is_loopback or (self._learning is not None and not self._learning.done()):
+            return
+        self._nat_is_learned.clear()
+        self._learning = self._tasks.create_task(self._measure_nat(driver, base.ip, server))
+
+    async def _measure_nat(self, driver: Driver, local: IPAddress, server: TransportAddress) -> None:
+        try:
+            self._nat = await discover(local, [server], with_tcp=False)
+        except OSError as exc:
+            logger.info("! our NAT cannot be measured: %s", exc)
+        else:
+            driver.endpoint.set_nat(nat_summary(self._nat, sockets=self._config.extra_sockets))
+            driver.transmit()
+        self._nat_is_learned.set()
 
     # --- the gateway -------------------------------------------------------------------------------------
 
@@ -377,6 +424,7 @@ class Node:
                     if not waiter.done():
                         waiter.set_result(event.address)
                 self._judge_mapping(event.address)
+                self._learn_nat(self._running())
                 self._tell(event)
             case WakingFailed():
                 for waiter in self._awake_waiters:

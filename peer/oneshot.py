@@ -36,6 +36,7 @@ async def connect(node: Node, peer: str, *, message: str | None, timeout: float,
         wait: seconds to wait for the peer to be Awake before the attempt.
     """
     await node.awake()
+    await node.nat_learned()
     await _wait_for(node, peer, wait)
     started_at = asyncio.get_running_loop().time()
     early_data = None if message is None else message.encode()

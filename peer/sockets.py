@@ -30,6 +30,7 @@ class UdpSocket(asyncio.DatagramProtocol):
         self.base: TransportAddress | None = None
         self.receiver: Callable[[bytes, TransportAddress, TransportAddress], None] | None = None
         self._transport: asyncio.DatagramTransport | None = None
+        self._ttl: int | None = None
 
     @classmethod
     async def open(cls, ip: IPAddress) -> UdpSocket:
@@ -56,7 +57,18 @@ class UdpSocket(asyncio.DatagramProtocol):
     def send(self, transmit: Transmit) -> None:
         """Sends one datagram."""
         if self._transport is not None and not self._transport.is_closing():
+            self._set_ttl(transmit.ttl)
             self._transport.sendto(transmit.data, transmit.destination.to_sockaddr())
+
+    def _set_ttl(self, ttl: int | None) -> None:
+        if ttl == self._ttl or self._transport is None or self.base is None:
+            return
+        udp = self._transport.get_extra_info("socket")
+        if self.base.ip.version == 6:
+            udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, -1 if ttl is None else ttl)
+        else:
+            udp.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, -1 if ttl is None else ttl)
+        self._ttl = ttl
 
     def close(self) -> None:
         """Closes the socket."""

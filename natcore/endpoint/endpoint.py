@@ -42,6 +42,7 @@ from natcore.control.messages import (
     FaultCode,
     Goodbye,
     Introduction,
+    NatSummary,
     Ping,
     Pong,
     Publish,
@@ -124,6 +125,7 @@ class ClientEndpoint:
         self._awake: AwakeAgent | None = None
         self._mapped: TransportAddress | None = None
         self._offered: TransportAddress | None = None
+        self._nat: NatSummary | None = None
         self._pending: dict[str, bytes | None] = {}
         self._sessions = Sessions(config.limits)
         self._transmits: list[Transmit] = []
@@ -190,6 +192,18 @@ class ClientEndpoint:
         """
         self._mapped = address
         self._publish_if_changed()
+
+    def set_nat(self, nat: NatSummary | None) -> None:
+        """Tells what our own NAT does, or that it is not known (any more); peers plan with it."""
+        if nat != self._nat:
+            self._nat = nat
+            if self._awake is not None:
+                self._publish()
+
+    @property
+    def server(self) -> TransportAddress | None:
+        """The server's UDP endpoint; None while we do not want to be Awake."""
+        return None if self._awake is None else self._awake.server
 
     def connect(self, target: str, now: float, *, early_data: bytes | None = None) -> None:
         """Asks for an introduction; SessionStarted or ConnectFailed will tell.
@@ -404,6 +418,7 @@ class ClientEndpoint:
                 ufrag=self._credentials.ufrag,
                 pwd=self._credentials.pwd,
                 candidates=tuple(own.to_wire() for own in candidates),
+                nat=self._nat,
             )
         )
 

@@ -77,6 +77,7 @@ class IceAgent:
         self._random = random
         self._local, self._remote = local, remote
         self._local_candidates = list(local_candidates)
+        self._held: dict[TransportAddress, LocalCandidate] = {}
         self._remote_candidates = RemoteCandidates(max_peer_reflexive=config.max_peer_reflexive)
         self._tie_breaker = int.from_bytes(random(8), "big")
         self._checklist = CheckList(max_pairs=config.max_pairs)
@@ -112,6 +113,24 @@ class IceAgent:
         if self._remote_candidates.add(candidate):
             self._checklist.pair_with(self._local_candidates, candidate)
             self._next_check_at = min(self._next_check_at, now)
+
+    def hold(self, candidates: Iterable[LocalCandidate]) -> None:
+        """Takes further sockets on which the peer's checks may arrive; a pair is made when one does."""
+        self._held.update({candidate.base: candidate for candidate in candidates})
+
+    def probe(self, base: TransportAddress, destination: TransportAddress, *, ttl: int | None = None) -> None:
+        """Sends one check that nobody waits for: it opens our NAT, and the peer's own check finds the hole.
+
+        Raises:
+            MisuseError: ``base`` is no socket of ours.
+        """
+        local = self._local_at(base)
+        if local is None:
+            raise MisuseError(f"probe: got {base}, expected a socket of this session")
+        if self.state is AgentState.CHECKING:
+            _, request = self._build_check_from(local, nominates=False)
+            self.counters.probes_sent += 1
+            self._transmits.append(Transmit(data=request, destination=destination, base=base, ttl=ttl))
 
     def close(self) -> None:
         """Ends the session; nothing is sent or told any more."""
@@ -242,11 +261,15 @@ class IceAgent:
     ) -> CandidatePair | None:
         """The pair on which a check came, added where it is new and there is room."""
         pair = self._checklist.find(base, source)
-        local = next((mine for mine in self._local_candidates if mine.base == base), None)
+        local = self._local_at(base)
         if pair is not None or local is None:
             return pair
         remote = self._remote_candidates.at(source, priority=check.priority)
         return None if remote is None else self._checklist.add(local, remote)
+
+    def _local_at(self, base: TransportAddress) -> LocalCandidate | None:
+        own = next((mine for mine in self._local_candidates if mine.base == base), None)
+        return self._held.get(base) if own is None else own
 
     def _receive_response(
         self, message: stun.ReceivedMessage, source: TransportAddress, base: TransportAddress, now: float
@@ -426,12 +449,17 @@ class IceAgent:
         self._transmit(request, pair.destination, pair.base)
 
     def _build_check(self, pair: CandidatePair, *, nominates: bool) -> tuple[stun.TransactionId, bytes]:
+        return self._build_check_from(pair.local, nominates=nominates)
+
+    def _build_check_from(
+        self, local: LocalCandidate, *, nominates: bool
+    ) -> tuple[stun.TransactionId, bytes]:
         transaction_id = stun.TransactionId(self._random(12))
         request = build_check(
             transaction_id=transaction_id,
             local=self._local,
             remote=self._remote,
-            candidate=pair.local,
+            candidate=local,
             is_controlling=self.is_controlling,
             tie_breaker=self._tie_breaker,
             nominates=nominates,

@@ -36,6 +36,7 @@ class IceCounters:
     checks_received: int = 0
     responses_received: int = 0
     rejections_received: int = 0
+    probes_sent: int = 0
     discarded: int = 0
 
 

@@ -98,6 +98,7 @@ def introduction_of(client: Client, *, session: str, controlling: bool) -> Intro
         ufrag=published.ufrag,
         pwd=published.pwd,
         candidates=(*passed_on, *_observed(observed, passed_on)),
+        nat=published.nat,
     )
 
 

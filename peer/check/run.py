@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from natcore.address import IPAddress, TransportAddress
 from natcore.discovery import (
     LIFETIME_SOCKETS,
-    SOCKET_COUNT,
-    Discovery,
     DiscoveryReport,
     Finding,
     Known,
@@ -26,6 +24,7 @@ from natcore.discovery import (
     Unknown,
     value_of,
 )
+from peer.check.behavior import discover
 from peer.check.drive import Drive
 from peer.check.report import CheckReport, FamilyReport, Observed, reach_rows
 from peer.check.servers import resolve
@@ -34,15 +33,6 @@ from peer.errors import ServerUnreachable
 from peer.portmapping import ProtocolSurvey, Survey, survey
 from peer.server_address import ServerAddress
 from peer.sockets import address_towards
-
-TCP_TIMEOUT = 3.0
-"""Seconds for a connection; a lost SYN is repeated after one."""
-
-TCP_ATTEMPTS = 3
-"""Connections that are tried, so that a lost SYN does not decide."""
-
-TCP_STAGGER = 0.25
-"""Seconds between two of them, as in RFC 8305."""
 
 PROTOCOL_NAMES = {"upnp": "UPnP", "nat_pmp": "NAT-PMP", "pcp": "PCP"}
 """The fields of a survey, as people call them."""
@@ -117,58 +107,13 @@ async def _discover(
     if local is None:
         return "this host has no address of this family that leads to a server"
     try:
-        report = await _behavior(local, servers)
+        report = await discover(local, servers)
     except OSError as exc:  # too many open files, or an address that has just gone
         return f"no sockets can be opened: {exc.strerror or exc}"
     if options.lifetime is None or report.is_blocked or report.rtt is None:
         return report
     finding = await _lifetime(local, report, options.lifetime, progress)
     return replace(report, mapping_lifetime=finding)
-
-
-async def _behavior(local: IPAddress, servers: Sequence[TransportAddress]) -> DiscoveryReport:
-    drive = Drive(local, SOCKET_COUNT)
-    with contextlib.closing(drive):
-        agent = Discovery(bases=drive.bases, servers=servers, random=secrets.token_bytes, now=drive.now)
-        async with asyncio.TaskGroup() as tasks:
-            connecting = [tasks.create_task(_try_tcp(server, agent, drive)) for server in servers]
-            async for report in drive.run(agent):
-                for task in connecting:
-                    task.cancel()
-                return report
-    raise AssertionError("a discovery ends with a report")
-
-
-async def _try_tcp(server: TransportAddress, agent: Discovery, drive: Drive) -> None:
-    attempts = [
-        asyncio.create_task(_connect(server, position * TCP_STAGGER)) for position in range(TCP_ATTEMPTS)
-    ]
-    try:
-        for attempt in asyncio.as_completed(attempts):
-            seconds = await attempt
-            if seconds is not None:
-                agent.tcp_connected(server, seconds, drive.now)
-                break
-        else:
-            agent.tcp_failed(server, drive.now)
-        drive.turn()
-    finally:
-        for each in attempts:
-            each.cancel()
-
-
-async def _connect(server: TransportAddress, delay: float) -> float | None:
-    """Seconds that a connection takes, or None where it does not come about."""
-    loop = asyncio.get_running_loop()
-    await asyncio.sleep(delay)
-    began_at = loop.time()
-    try:
-        async with asyncio.timeout(TCP_TIMEOUT):
-            _, writer = await asyncio.open_connection(str(server.ip), server.port)
-    except (OSError, TimeoutError):
-        return None
-    writer.transport.abort()
-    return loop.time() - began_at
 
 
 async def _lifetime(
