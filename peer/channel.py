@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Generator
 from typing import TYPE_CHECKING, Self, assert_never
@@ -14,6 +15,7 @@ from natcore.channel import (
     MessageUnconfirmed,
     PeerSession,
     SessionConfirmed,
+    SessionDoubted,
     SessionEnded,
     SessionEvent,
     SessionMoved,
@@ -24,6 +26,8 @@ from peer.errors import ChannelClosed, NoPath, Undelivered
 
 if TYPE_CHECKING:
     from peer.driver import Driver
+
+logger = logging.getLogger(__name__)
 
 MAX_UNREAD = 1_024
 """Payloads that wait to be read, 1.2 MB; further ones are dropped and counted, as a full socket does."""
@@ -225,6 +229,8 @@ class Channel:
                 delivery = self._deliveries.pop(event.number, None)
                 if delivery is not None:
                     delivery.settle(confirmed=isinstance(event, MessageConfirmed))
+            case SessionDoubted():
+                logger.info("= the path to %s is in doubt", self.peer)
             case SessionEnded():
                 self._ended = event
             case _:

@@ -84,7 +84,7 @@ class NodeConfig:
         endpoint: of the protocol core.
         port_mapping: whether the gateway is asked to forward the node's port, while it is Awake.
         mapper: how.
-        learn_nat: whether the NAT is measured when the node wakes, so that hard pairs of NATs can be planned for.
+        learn_nat: whether the NAT is measured when the node wakes, to plan for hard pairs.
         extra_sockets: that may be opened for one peer behind such a pair; 0 for none.
     """
 

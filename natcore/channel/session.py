@@ -9,6 +9,11 @@ address, because that check has just opened our NAT and the peer's has been open
 to each of the first few addresses before any has answered; ``MAX_EARLY_COPIES`` bounds it, and the frame can
 be read by nobody's session but the peer's.
 
+**A path that breaks.** A rebooted NAT or another network ends a path and not the session. When checks of the
+path stay unanswered the session asks to be introduced anew, and a second agent with credentials of its own
+(an ICE restart, RFC 8445 section 2.4) looks for a path beside the old one. Data frames keep their keys and
+their numbers, so nothing is delivered twice and nothing is lost that a message would not repeat.
+
 **Where data goes.** To the path that ICE confirmed; before that, to where the peer's newest authentic frame
 came from, which is proof enough that the peer is there.
 """
@@ -38,6 +43,7 @@ from natcore.ice import (
     LocalCandidate,
     Path,
     PathConfirmed,
+    PathDoubted,
     PathSelected,
 )
 
@@ -46,6 +52,12 @@ _Way = tuple[TransportAddress, TransportAddress]
 
 MAX_EARLY_COPIES = 4
 """Addresses that get a copy of early data: the host and reflexive candidates of an ordinary peer."""
+
+QUIET = 0.3
+"""Seconds without a word of the peer's after which sending has the path checked at once."""
+
+ASK_INTERVAL = 2.0
+"""Seconds between two wishes to be introduced anew, while a path is in doubt."""
 
 CLOSE_COPIES = 2
 """A lost CLOSE leaves the peer waiting for its consent to expire, so a second one follows at once."""
@@ -71,6 +83,17 @@ class SessionMoved:
     """Data takes another path from now on."""
 
     path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionDoubted:
+    """The path seems to be broken; the server should introduce the two anew to find another.
+
+    Attributes:
+        at: the instant, seconds.
+    """
+
+    at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +131,13 @@ class SessionEnded:
 
 
 SessionEvent = (
-    SessionConfirmed | SessionMoved | DataReceived | MessageConfirmed | MessageUnconfirmed | SessionEnded
+    SessionConfirmed
+    | SessionMoved
+    | SessionDoubted
+    | DataReceived
+    | MessageConfirmed
+    | MessageUnconfirmed
+    | SessionEnded
 )
 
 
@@ -149,6 +178,11 @@ class PeerSession:
             local_candidates=local_candidates,
             random=random,
         )
+        self._ice_config = config.ice
+        self._random = random
+        self._renewal: IceAgent | None = None
+        self._ask_again_at: float | None = None
+        self._heard_at = 0.0
         self._outgoing = FrameKey.of(name, remote)
         self._incoming = FrameKey.of(name, local)
         self._sender = MessageSender(config.delivery)
@@ -182,6 +216,45 @@ class PeerSession:
         self._pump(now)
         return number
 
+    def renew(
+        self,
+        *,
+        name: str,
+        is_controlling: bool,
+        local: Credentials,
+        remote: Credentials,
+        local_candidates: Iterable[LocalCandidate],
+        remote_candidates: Iterable[Candidate],
+        now: float,
+    ) -> str:
+        """Looks for another path, by a new introduction; returns the user name fragment of its checks.
+
+        The path that there is stays in use until there is another. A search that is under way is given up.
+        """
+        local, remote = local.for_session(name), remote.for_session(name)
+        if self._renewal is not None:
+            self._renewal.close()
+        self._renewal = IceAgent(
+            config=self._ice_config,
+            is_controlling=is_controlling,
+            local=local,
+            remote=remote,
+            local_candidates=local_candidates,
+            random=self._random,
+        )
+        self._ask_again_at = None
+        self._renewal.start(remote_candidates, now)
+        self._pump(now)
+        return local.ufrag
+
+    def is_awaiting(self, transaction_id: stun.TransactionId) -> bool:
+        """Whether a response to this transaction would be for us."""
+        return any(agent.is_awaiting(transaction_id) for agent in self._agents)
+
+    @property
+    def _agents(self) -> tuple[IceAgent, ...]:
+        return (self.ice,) if self._renewal is None else (self._renewal, self.ice)
+
     def send_datagram(self, payload: bytes, now: float) -> None:
         """Sends a payload once; it may be lost, as datagrams may.
 
@@ -193,6 +266,9 @@ class PeerSession:
             raise MisuseError(f"no path to {self.peer}")
         self._send_frame(Frame(FrameType.DATAGRAM, self._next_datagram, payload), way)
         self._next_datagram += 1
+        if now - self._heard_at > QUIET:
+            self.ice.hurry(now)
+            self._pump(now)
 
     def send_message(self, payload: bytes, now: float) -> int:
         """Sends a payload until it is confirmed; returns its number for the event that will tell.
@@ -234,14 +310,20 @@ class PeerSession:
         if self._is_ended:
             return
         if stun.is_stun(data):
-            self.ice.receive_datagram(data, source, base, now)
+            for agent in self._agents:  # each discards what is not for its credentials
+                agent.receive_datagram(data, source, base, now)
         else:
             self._receive_frame(data, source, base, now)
         self._pump(now)
 
     def handle_timer(self, now: float) -> None:
         """Does whatever is due."""
-        self.ice.handle_timer(now)
+        for agent in self._agents:
+            agent.handle_timer(now)
+        if self._ask_again_at is not None and now >= self._ask_again_at:
+            self._ask_again_at = None
+            if self.ice.is_in_doubt:
+                self._doubt(now)
         self._pump(now)
 
     def datagrams_to_send(self) -> list[Transmit]:
@@ -257,7 +339,8 @@ class PeerSession:
         """When :meth:`handle_timer` is due next."""
         if self._is_ended:
             return None
-        instants = [self.ice.get_timer()]
+        instants = [agent.get_timer() for agent in self._agents]
+        instants.append(self._ask_again_at)
         if self.path is not None:
             instants.append(self._sender.get_timer())
         return min((instant for instant in instants if instant is not None), default=None)
@@ -266,6 +349,7 @@ class PeerSession:
 
     def _pump(self, now: float) -> None:
         self._take_from_ice(now)
+        self._take_from_renewal(now)
         if self.path is not None:
             self._send_due_messages(now)
 
@@ -285,10 +369,47 @@ class PeerSession:
                     self._events.append(SessionConfirmed(path=event.path))
                 case PathSelected():
                     self._receive_selection(event.path)
+                case PathDoubted():
+                    self._doubt(now)
                 case ConnectivityFailed():
-                    self._end(event.reason, event.detail)
+                    if self._renewal is None:
+                        self._end(event.reason, event.detail)
                 case _:
                     assert_never(event)
+
+    def _take_from_renewal(self, now: float) -> None:
+        agent = self._renewal
+        if agent is None:
+            return
+        checks = agent.datagrams_to_send()
+        self.packets_sent += len(checks)
+        self._transmits += checks
+        while (event := agent.next_event()) is not None:
+            match event:
+                case PathConfirmed():
+                    self.ice.close()
+                    self.ice, self._renewal = agent, None
+                    self._ask_again_at = None
+                    self._heard_at = now
+                    self._sender.path_confirmed(now, path_rtt=event.path.rtt)
+                    self._told = _way_of(event.path)
+                    self._events.append(SessionMoved(path=event.path))
+                    self._take_from_ice(now)  # what the agent has to tell beyond this
+                    return
+                case ConnectivityFailed():
+                    self._renewal = None
+                    if self.ice.state is AgentState.FAILED:
+                        self._end(event.reason, event.detail)
+                    else:
+                        self._ask_again_at = now + ASK_INTERVAL
+                    return
+                case _:
+                    pass
+
+    def _doubt(self, now: float) -> None:
+        """Asks for another path now, and again until there is one or the consent to this one ends."""
+        self._ask_again_at = now + ASK_INTERVAL
+        self._events.append(SessionDoubted(at=now))
 
     def _receive_selection(self, path: Path) -> None:
         if self._told != _way_of(path):
@@ -314,6 +435,9 @@ class PeerSession:
         message = self._sender.take_due(now, path_rtt=path.rtt)
         if message is not None:
             self._send_frame(Frame(FrameType.MESSAGE, *message), way)
+            if now - self._heard_at > QUIET:
+                self.ice.hurry(now)
+                self._take_from_ice(now)
 
     def _receive_frame(
         self, data: bytes, source: TransportAddress, base: TransportAddress, now: float
@@ -333,6 +457,7 @@ class PeerSession:
             case FrameType.CLOSE:
                 is_new = True
                 self._end(None, f"closed by {self.peer}")
+        self._heard_at = now
         if is_new:  # a copy proves nothing: anybody who saw it can send it from anywhere
             self._proven = (base, source)
         else:
@@ -376,7 +501,8 @@ class PeerSession:
         if self._is_ended:
             return
         self._is_ended = True
-        self.ice.close()
+        for agent in self._agents:
+            agent.close()
         for number in self._sender.abandon():
             self._events.append(MessageUnconfirmed(number=number))
         self._events.append(SessionEnded(reason=reason, detail=detail))

@@ -174,9 +174,15 @@ class Publish(_Message, frozen=True, kw_only=True, tag="publish"):
 
 
 class Connect(_Message, frozen=True, kw_only=True, tag="connect"):
-    """Introduce me to ``target``. Answered by :class:`Introduction` or :class:`ConnectRefused`."""
+    """Introduce me to ``target``. Answered by :class:`Introduction` or :class:`ConnectRefused`.
+
+    Attributes:
+        renews: the session whose path is to be found anew (an ICE restart, RFC 8445 section 2.4); None for a
+            new session.
+    """
 
     target: str
+    renews: _Token | None = None
 
 
 class Unregister(_Message, frozen=True, kw_only=True, tag="unregister"):
@@ -234,6 +240,7 @@ class Introduction(_Message, frozen=True, kw_only=True, tag="introduction"):
         pwd: the peer's published password.
         candidates: the peer's candidates, the observed server-reflexive one included.
         nat: what the peer says of its NAT, if it knows.
+        renews: as in :class:`Connect`; the receiver follows only where that session is with this peer.
     """
 
     session: _Token
@@ -243,6 +250,7 @@ class Introduction(_Message, frozen=True, kw_only=True, tag="introduction"):
     pwd: _Password
     candidates: Annotated[tuple[WireCandidate, ...], Meta(max_length=MAX_CANDIDATES + 4)]
     nat: NatSummary | None = None
+    renews: _Token | None = None
 
 
 class ConnectRefused(_Message, frozen=True, kw_only=True, tag="connect-refused"):

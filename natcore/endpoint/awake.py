@@ -63,6 +63,7 @@ class AwakeAgent:
     Attributes:
         address: what the server saw last, or None.
         discarded: datagrams that were no authentic answer.
+        observed_at: when the request was sent that the server answered last; before the start for none.
     """
 
     def __init__(
@@ -84,12 +85,19 @@ class AwakeAgent:
         self._key = stun.short_term_key(key)
         self._config = config
         self._random = random
+        self.observed_at = -1.0
         self._sequence = 0
         self._is_failing = False
         self._transaction: stun.ClientTransaction | None = None
         self._next_request_at = now
         self._transmits: list[Transmit] = []
         self._events: deque[AwakeEvent] = deque()
+        self.handle_timer(now)
+
+    def refresh(self, now: float) -> None:
+        """Lets the server observe us now, and not only when it is due."""
+        self._transaction = None
+        self._next_request_at = now
         self.handle_timer(now)
 
     def receive_datagram(
@@ -166,6 +174,7 @@ class AwakeAgent:
             self.discarded += 1
             return
         self._transaction = None
+        self.observed_at = transaction.started_at
         rtt = transaction.receive_response(now)
         if mapped.address != self.address or self._is_failing:
             self.address = ReflexiveAddress(mapped.address)

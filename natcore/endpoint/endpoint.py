@@ -31,6 +31,7 @@ from natcore.channel import (
     MAX_PAYLOAD_SIZE,
     PeerSession,
     SessionConfig,
+    SessionDoubted,
     SessionEnded,
 )
 from natcore.control.messages import (
@@ -126,6 +127,7 @@ class ClientEndpoint:
         self._mapped: TransportAddress | None = None
         self._offered: TransportAddress | None = None
         self._nat: NatSummary | None = None
+        self._doubted: dict[str, float] = {}
         self._pending: dict[str, bytes | None] = {}
         self._sessions = Sessions(config.limits)
         self._transmits: list[Transmit] = []
@@ -337,6 +339,9 @@ class ClientEndpoint:
             self._begin_awake(message, now)
 
     def _receive_introduction(self, message: Introduction, now: float) -> None:
+        if message.renews is not None:
+            self._receive_renewal(message, message.renews, now)
+            return
         was_asked = message.controlling and message.peer in self._pending
         obstacle = self._obstacle_to(message, was_asked=was_asked)
         if obstacle is not None:
@@ -358,6 +363,24 @@ class ClientEndpoint:
         self._sessions.add(session, was_asked=was_asked)
         number = session.start(_remote_candidates(message.candidates), now, early_data=early_data)
         self._events.append(SessionStarted(session=session, was_asked=was_asked, early_number=number))
+        self._collect(session)
+
+    def _receive_renewal(self, message: Introduction, renews: str, now: float) -> None:
+        session = self._sessions.called(renews)
+        longest = len(message.session) + max(len(message.ufrag), len(self._credentials.ufrag))
+        if session is None or session.peer != message.peer or longest > MAX_UFRAG_LENGTH:
+            self.discarded += 1
+            return
+        ufrag = session.renew(
+            name=message.session,
+            is_controlling=message.controlling,
+            local=self._credentials,
+            remote=Credentials(message.ufrag, message.pwd),
+            local_candidates=self._host_candidates,
+            remote_candidates=_remote_candidates(message.candidates),
+            now=now,
+        )
+        self._sessions.add_ufrag(ufrag, session)
         self._collect(session)
 
     def _obstacle_to(self, message: Introduction, *, was_asked: bool) -> tuple[FaultCode, str] | None:
@@ -458,6 +481,7 @@ class ClientEndpoint:
                 self.registration.clients[self.registration.id] = Status.AWAKE
                 self._publish_if_changed()
             self._events.append(event)
+        self._ask_for_renewals()
 
     def _collect(self, session: PeerSession) -> None:
         self._transmits += session.datagrams_to_send()
@@ -465,6 +489,26 @@ class ClientEndpoint:
             self._events.append(SessionEventOccurred(session=session, event=event))
             if isinstance(event, SessionEnded):
                 self._sessions.remove(session)
+                self._doubted.pop(session.name, None)
+            elif isinstance(event, SessionDoubted):
+                self._doubt(session, event.at)
+
+    def _doubt(self, session: PeerSession, now: float) -> None:
+        """A path is broken: shows the server where we are now, and then asks it to introduce us anew."""
+        self._doubted[session.name] = now
+        if self._awake is not None:
+            self._awake.refresh(now)
+            self._collect_awake()
+
+    def _ask_for_renewals(self) -> None:
+        """Once the server has seen us after the doubt: else it would tell the peer where we were."""
+        if self._awake is None or not self.registration.is_registered:
+            return
+        for name, since in list(self._doubted.items()):
+            session = self._sessions.called(name)
+            if session is not None and self._awake.observed_at >= since:
+                del self._doubted[name]
+                self.registration.send(Connect(target=session.peer, renews=name))
 
 
 def _remote_candidates(wire: Iterable[WireCandidate]) -> list[Candidate]:

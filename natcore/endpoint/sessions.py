@@ -79,10 +79,19 @@ class Sessions:
         if not was_asked:
             self._unasked.add(session.name)
 
+    def called(self, name: str) -> PeerSession | None:
+        """The session of that name."""
+        return self._by_name.get(name)
+
+    def add_ufrag(self, ufrag: str, session: PeerSession) -> None:
+        """Notes the user name fragment of a session's newest search for a path; its first one stays valid."""
+        kept = {own: one for own, one in self._by_ufrag.items() if one is not session}
+        self._by_ufrag = {**kept, session.local_ufrag: session, ufrag: session}
+
     def remove(self, session: PeerSession) -> None:
         """Forgets a session."""
         del self._by_name[session.name]
-        del self._by_ufrag[session.local_ufrag]
+        self._by_ufrag = {own: one for own, one in self._by_ufrag.items() if one is not session}
         del self._by_field[session_field(session.name)]
         self._unasked.discard(session.name)
 
@@ -98,7 +107,7 @@ class Sessions:
         if message.message_class is stun.MessageClass.REQUEST:
             username = message.get(stun.Username)
             return None if username is None else self._by_ufrag.get(username.value.partition(":")[0])
-        awaiting = (own for own in self._by_name.values() if own.ice.is_awaiting(message.transaction_id))
+        awaiting = (own for own in self._by_name.values() if own.is_awaiting(message.transaction_id))
         return next(awaiting, None)
 
 

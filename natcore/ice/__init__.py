@@ -11,6 +11,7 @@ from natcore.ice.events import (
     IceEvent,
     Path,
     PathConfirmed,
+    PathDoubted,
     PathSelected,
 )
 from natcore.ice.state import AgentState, IceCounters
@@ -30,6 +31,7 @@ __all__ = [
     "LocalCandidate",
     "Path",
     "PathConfirmed",
+    "PathDoubted",
     "PathSelected",
     "mapped_candidate",
     "priority_of",

@@ -45,6 +45,7 @@ from natcore.ice.events import (
     IceEvent,
     Path,
     PathConfirmed,
+    PathDoubted,
     PathSelected,
 )
 from natcore.ice.nomination import Nomination
@@ -132,6 +133,12 @@ class IceAgent:
             self.counters.probes_sent += 1
             self._transmits.append(Transmit(data=request, destination=destination, base=base, ttl=ttl))
 
+    def hurry(self, now: float) -> None:
+        """Data has had no answer for a while: the path is checked now."""
+        if self._consent is not None:
+            self._consent.hurry(now)
+            self.handle_timer(now)
+
     def close(self) -> None:
         """Ends the session; nothing is sent or told any more."""
         if self.state is not AgentState.CLOSED:
@@ -144,6 +151,11 @@ class IceAgent:
         """Where data goes now: the nominated pair, before that the best valid one."""
         pair = self._data_pair()
         return None if pair is None else self._path_of(pair)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the last few checks of the path had no answer."""
+        return self._consent is not None and self._consent.is_in_doubt
 
     def is_awaiting(self, transaction_id: stun.TransactionId) -> bool:
         """Whether a response to this transaction would be for us."""
@@ -441,6 +453,8 @@ class IceAgent:
 
     def _check_consent(self, now: float) -> None:
         pair = self._data_pair()
+        if self._consent is not None and self._consent.begin_doubt(now):
+            self._events.append(PathDoubted())
         if self._consent is None or pair is None or not self._consent.is_check_due(now):
             return
         transaction_id, request = self._build_check(pair, nominates=False)

@@ -4,6 +4,9 @@ Each consent check is a transaction of its own and is never retransmitted. A suc
 consent, to the newest check and to the ones before it alike, if it came the way that the check went. An error
 response says that the peer is there, not that it wants our data; with the code 403 it says that it does not
 want them any more (section 5.2), and the consent ends at once.
+
+A check that is not answered soon is followed by another. After a few the path is in doubt, long before the
+consent ends: its owner then looks for another one, and goes on with this one until it has it.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ class Consent:
 
     Attributes:
         expires_at: the instant at which the consent ends unless a response comes.
+        is_in_doubt: whether the last few checks had no answer.
     """
 
     def __init__(self, config: IceConfig, random: RandomBytes, now: float) -> None:
@@ -36,6 +40,9 @@ class Consent:
         self._random = random
         self._outstanding: dict[TransactionId, tuple[Way, float]] = {}
         self._is_revoked = False
+        self._unanswered = 0
+        self._soon = config.doubt_interval
+        self.is_in_doubt = False
         self.expires_at = now + config.consent_timeout
         self._next_check_at = now + self._interval()
 
@@ -65,7 +72,21 @@ class Consent:
         if len(self._outstanding) >= _MAX_OUTSTANDING:
             del self._outstanding[next(iter(self._outstanding))]
         self._outstanding[transaction_id] = way, now
-        self._next_check_at = now + self._interval()
+        self._unanswered += 1
+        is_regular = self.is_in_doubt or self._unanswered > self._config.doubt_checks
+        self._next_check_at = now + (self._interval() if is_regular else self._soon)
+
+    def hurry(self, now: float) -> None:
+        """Data has had no answer for a while: checks now, unless a check is under way."""
+        if not self._unanswered:
+            self._next_check_at = min(self._next_check_at, now)
+
+    def begin_doubt(self, now: float) -> bool:
+        """Whether the path has just come into doubt: true once, when a further check would be due."""
+        if self.is_in_doubt or self._unanswered < self._config.doubt_checks or now < self._next_check_at:
+            return False
+        self.is_in_doubt = True
+        return True
 
     def is_awaiting(self, transaction_id: TransactionId) -> bool:
         """Whether this consent check has not been answered."""
@@ -81,6 +102,10 @@ class Consent:
         if way != sent_way or response.message_class is not MessageClass.SUCCESS_RESPONSE:
             return None
         self.expires_at = now + self._config.consent_timeout
+        self._unanswered = 0
+        self.is_in_doubt = False
+        self._soon = max(self._config.doubt_interval, 2 * (now - sent_at))
+        self._next_check_at = now + self._interval()
         return now - sent_at
 
     def _interval(self) -> float:

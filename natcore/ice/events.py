@@ -56,6 +56,11 @@ class PathSelected:
     path: Path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathDoubted:
+    """The last few checks of the path had no answer; it is used on until there is another or it fails."""
+
+
 class FailureReason(Enum):
     """Why there is no path, as far as this side can observe it."""
 
@@ -79,4 +84,4 @@ class ConnectivityFailed:
     detail: str
 
 
-IceEvent = CheckStarted | PathConfirmed | PathSelected | ConnectivityFailed
+IceEvent = CheckStarted | PathConfirmed | PathSelected | PathDoubted | ConnectivityFailed

@@ -79,13 +79,16 @@ def is_reachable(client: Client) -> bool:
     return client.reflexive_address is not None and client.published is not None
 
 
-def introduction_of(client: Client, *, session: str, controlling: bool) -> Introduction:
+def introduction_of(
+    client: Client, *, session: str, controlling: bool, renews: str | None = None
+) -> Introduction:
     """What the other side is told of a reachable ``client``.
 
     Args:
         client: whom it is about.
         session: the name of this introduction, the same for both sides.
         controlling: the role of the *receiver*.
+        renews: the session that the asker wants to go on by another path.
     """
     assert client.published is not None
     assert client.reflexive_address is not None
@@ -99,6 +102,7 @@ def introduction_of(client: Client, *, session: str, controlling: bool) -> Intro
         pwd=published.pwd,
         candidates=(*passed_on, *_observed(observed, passed_on)),
         nat=published.nat,
+        renews=renews,
     )
 
 

@@ -284,7 +284,7 @@ class Registry:
         elif isinstance(message, Publish):
             self._publish(held, held.client, message)
         else:
-            self._connect(held.client, message.target)
+            self._connect(held.client, message.target, message.renews)
 
     def _register(self, held: Connection, message: Register) -> None:
         if held.client is not None:
@@ -354,7 +354,7 @@ class Registry:
         except DecodeError as exc:
             self._fault(held, FaultCode.BAD_MESSAGE, str(exc))
 
-    def _connect(self, asker: Client, target_id: str) -> None:
+    def _connect(self, asker: Client, target_id: str, renews: str | None) -> None:
         target = self._clients.get(target_id)
         refused = refusal(asker, target_id, target, self._now)
         if refused is not None:
@@ -368,8 +368,10 @@ class Registry:
         assert target is not None  # refusal() has an answer to that
         self.counters.introductions += 1
         session = random_token(self._random, SESSION_BYTES)
-        self._send(asker.connection, introduction_of(target, session=session, controlling=True))
-        self._send(target.connection, introduction_of(asker, session=session, controlling=False))
+        told_asker = introduction_of(target, session=session, controlling=True, renews=renews)
+        told_target = introduction_of(asker, session=session, controlling=False, renews=renews)
+        self._send(asker.connection, told_asker)
+        self._send(target.connection, told_target)
 
     # --- clients come, wake and go --------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ class Participant:
     Attributes:
         agent: may be put in later, but before anything is sent.
         log: (instant, event), in order.
+        also_drain: what else its shell does: a client writes to its TCP connection.
     """
 
     def __init__(self, name: str, ip: IPAddress, place: Place, network: Network) -> None:
@@ -44,6 +45,7 @@ class Participant:
         self.place = place
         self.agent: DrivenAgent | None = None
         self.log: list[tuple[float, object]] = []
+        self.also_drain: Callable[[float], None] = lambda _now: None
         self._network = network
         network.attach(ip, place, self)
 
@@ -65,6 +67,7 @@ class Participant:
         assert self.agent is not None
         while (event := self.agent.next_event()) is not None:
             self.log.append((now, event))
+        self.also_drain(now)
         for transmit in self.agent.datagrams_to_send():
             self._network.send(transmit, self.place, now)
 

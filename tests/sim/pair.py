@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from functools import partial
 from ipaddress import IPv4Address
 
 from natcore.address import IPAddress, TransportAddress
@@ -236,6 +237,7 @@ class EndpointPair(Conversation):
                 random=seeded(f"{seed} {side.name}"),
             )
             side.agent = endpoint
+            side.also_drain = partial(self._write_control, len(self.endpoints))
             self.endpoints.append(endpoint)
             self.take_part(side)
 
@@ -272,8 +274,10 @@ class EndpointPair(Conversation):
     def drain(self, side: Participant) -> None:
         """What a shell does after every call in."""
         side.drain(self.now)
-        index = 0 if side is self.elsa else 1
-        self.server.write(self.connections[index], self.endpoints[index].data_to_send(), self.now)
+
+    def _write_control(self, index: int, now: float) -> None:
+        if index in self.connections:
+            self.server.write(self.connections[index], self.endpoints[index].data_to_send(), now)
 
     def connect(self, *, early_data: bytes | None = None) -> PeerSession:
         """Elsa asks for anna and waits for a path; returns elsa's session."""
