@@ -37,6 +37,7 @@ def two_chats(first: str, second: str) -> Iterator[tuple[Lab, NodeProcess, NodeP
         elsa, anna = chats
         elsa.write_line("@chat anna before")
         anna.wait_for_line("From elsa .before.")
+        elsa.wait_for_line("delivered to anna .before.")
         yield lab, server, elsa, anna
 
 
@@ -54,7 +55,7 @@ def test_a_rebooted_nat_costs_a_moment_and_no_line(first: str) -> None:
         say_and_hear(elsa, anna, "anna", "rebooted", within=NOTICED_SENDING + BACK_AFTER_NOTICE + SLACK)
         elsa.wait_for_line("delivered to anna .rebooted.")
         say_and_hear(anna, elsa, "elsa", "welcome", within=SLACK)
-        assert not any("not delivered" in line for line in (*elsa.lines, *anna.lines))
+        assert not any("not delivered" in line for line in (*elsa.lines(), *anna.lines()))
 
 
 def test_a_changed_public_address_costs_a_moment_and_no_line() -> None:
@@ -62,7 +63,7 @@ def test_a_changed_public_address_costs_a_moment_and_no_line() -> None:
         lab.events.change_address("nat-elsa", IPv4Address("203.0.113.9"))
         say_and_hear(anna, elsa, "elsa", "moved", within=6.0 + BACK_AFTER_NOTICE + SLACK)
         say_and_hear(elsa, anna, "anna", "here", within=SLACK)
-        assert not any("not delivered" in line for line in (*elsa.lines, *anna.lines))
+        assert not any("not delivered" in line for line in (*elsa.lines(), *anna.lines()))
 
 
 def test_a_dead_server_takes_no_path_with_it_and_helps_again_when_it_is_back() -> None:
