@@ -1,14 +1,15 @@
 """Pairs of NATs that cannot be crossed are, once one of them forwards a port: with the real miniupnpd.
 
-For each protocol, and each pair, anna's router is the daemon's and her peer asks it; elsa calls her. The control
-is the same scene without the daemon. Then what happens to the mapping: it is renewed, made anew when the daemon
-has restarted, and gone when she has left.
+For each protocol, and each pair, anna's router is the daemon's and her peer asks it; elsa calls her. The
+control is the same scene without the daemon. Then what happens to the mapping: it is renewed, made anew when
+the daemon has restarted, and gone when she has left.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,11 +25,13 @@ from netlab.profiles import PROFILES
 from tests.lab.miniupnpd import (
     PUBLIC_ADDRESSES,
     GatewayOptions,
+    forget_rules,
     forwarded,
     public_nats,
     restart_gateway,
     start_gateway,
 )
+from tests.lab.requirements import stop_for_want_of
 from tests.lab.traces import wait_until
 
 pytestmark = pytest.mark.lab
@@ -111,8 +114,14 @@ def meet(gateway: str, pair: tuple[str, str]) -> Meeting:
         )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def daemon_is_installed() -> None:
+    if shutil.which("miniupnpd", path="/usr/sbin:/usr/bin") is None:
+        stop_for_want_of("miniupnpd is not installed: try `apt-get install miniupnpd-nftables`")
+
+
 @pytest.fixture(scope="module")
-def meetings() -> Iterator[dict[Case, Future[Meeting]]]:
+def meetings(daemon_is_installed: None) -> Iterator[dict[Case, Future[Meeting]]]:
     pool = ThreadPoolExecutor(PARALLEL_LABS)
     yield {case: pool.submit(meet, *case) for case in CASES}
     pool.shutdown(cancel_futures=True)
@@ -152,8 +161,11 @@ def test_when_the_gateway_has_restarted_the_port_is_mapped_anew(gateway: str) ->
         keeper = lab.start("anna", [*map_port, "--watch", "0.5"])
         keeper.wait_for_line("^{")
         (rule,) = forwarded(lab, ROUTER)
+        if gateway != "upnp-2":  # a clock that goes back by less than 2 s is none (RFC 6886 section 3.6)
+            for _ in range(10):
+                daemon.wait_for_line("request received")
         daemon.stop()
-        assert forwarded(lab, ROUTER) == [], "it takes its rules along when it ends"
+        forget_rules(lab, ROUTER)
         restart_gateway(lab, ROUTER, options)
         assert wait_until(lambda: forwarded(lab, ROUTER) == [rule], timeout=15)
         assert keeper.stop() == 130
@@ -173,7 +185,11 @@ def test_a_short_lease_is_renewed_for_as_long_as_it_is_wanted(gateway: str) -> N
         map_port = ["peer", "map", "add", "40000", "--protocol", protocol, "--lifetime", "8", "--json"]
         keeper = lab.start("anna", [*map_port, "--keep"])
         keeper.wait_for_line("^{")
-        requests = {"pcp": "PCP MAP: added", "nat-pmp": "port mapping request", "upnp": "PortMapping:"}
+        requests = {
+            "pcp": "PCP MAP: added",
+            "nat-pmp": "port mapping request",
+            "upnp": "#Add(Any)?PortMapping",
+        }
         first = daemon.wait_for_line(requests[protocol])
         daemon.wait_for_line(requests[protocol], timeout=12)
         assert forwarded(lab, ROUTER), first
