@@ -7,7 +7,9 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Address
+from typing import cast
 
 from peer.portmapping import Gateway
 
@@ -100,6 +102,7 @@ class FakeGateway:
         page: answers HTTP, instead of an honest IGD.
         location: what the search is told, instead of the truth.
         speaks_natpmp: whether NAT-PMP is answered; PCP never is.
+        has_mapped: set when a mapping is made; for a test to clear.
         mapped: the table: external port to internal port, whichever protocol asked.
         asked: the names of what was asked, oldest first.
     """
@@ -115,6 +118,7 @@ class FakeGateway:
     external_ip: str = str(EXTERNAL)
     http_port: int = 0
     epoch: int = 100
+    has_mapped: asyncio.Event = field(default_factory=asyncio.Event)
 
     def honest_page(self, path: str, body: str) -> bytes:
         if path == "/root.xml":
@@ -136,6 +140,7 @@ class FakeGateway:
                 return soap(action, NewExternalIPAddress=self.external_ip)
             case "AddPortMapping":
                 self.mapped[int(value("NewExternalPort"))] = int(value("NewInternalPort"))
+                self.has_mapped.set()
             case "DeletePortMapping":
                 self.mapped.pop(int(value("NewExternalPort")), None)
             case "GetSpecificPortMappingEntry":
@@ -159,6 +164,7 @@ class FakeGateway:
             return struct.pack("!BBHLHHL", 0, 129, 2, self.epoch, internal, 0, 0)
         if lifetime:
             self.mapped[external] = internal
+            self.has_mapped.set()
         else:
             self.mapped = {out: inside for out, inside in self.mapped.items() if inside != internal}
         return struct.pack("!BBHLHHL", 0, 129, 0, self.epoch, internal, external if lifetime else 0, lifetime)
@@ -185,8 +191,7 @@ class _Responder(asyncio.DatagramProtocol):
         self.transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast(asyncio.DatagramTransport, transport)  # asyncio's own is no subclass of it
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         answer = self._answer(data)
@@ -208,7 +213,7 @@ async def serving(fake: FakeGateway) -> AsyncIterator[Gateway]:
         return answer if fake.speaks_upnp and target.encode() in data else None
 
     made = [
-        await loop.create_datagram_endpoint(lambda answer=answer: _Responder(answer), local_addr=(IP, 0))
+        await loop.create_datagram_endpoint(partial(_Responder, answer), local_addr=(IP, 0))
         for answer in (fake.control, search)
     ]
     control_port, ssdp_port = (transport.get_extra_info("sockname")[1] for transport, _ in made)

@@ -1,4 +1,4 @@
-"""Port mapping against gateways on loopback: honest ones, and those that lie, fall silent or want to do harm."""
+"""Port mapping against gateways on loopback: honest ones, liars, silent ones, and some that want to do harm."""
 
 from __future__ import annotations
 
@@ -166,8 +166,8 @@ async def test_a_gateway_that_has_forgotten_is_asked_again(protocol: MappingProt
     async with mapper_of(fake, protocol):
         fake.mapped.clear()
         fake.epoch = 0
-        while not fake.mapped:
-            await asyncio.sleep(0)
+        fake.has_mapped.clear()
+        await fake.has_mapped.wait()
         assert fake.mapped == {4000: 4000}
 
 
