@@ -1,4 +1,4 @@
-"""Port mapping against gateways on loopback: honest ones, liars, silent ones, and some that want to do harm."""
+"""Port mapping against gateways on loopback: honest ones, liars, silent ones, and some that want to harm."""
 
 from __future__ import annotations
 
