@@ -5,14 +5,13 @@
 
 from peer.portmapping.gateway import Gateway, find_gateway
 from peer.portmapping.mapper import MapperConfig, PortMapper
-from peer.portmapping.method import Mapping, MappingFailed, Wanted
+from peer.portmapping.method import Mapping, Wanted
 from peer.portmapping.survey import ProtocolSurvey, Survey, survey
 
 __all__ = [
     "Gateway",
     "MapperConfig",
     "Mapping",
-    "MappingFailed",
     "PortMapper",
     "ProtocolSurvey",
     "Survey",

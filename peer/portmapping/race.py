@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 from natcore.address import IPAddress, TransportAddress
 from natcore.portmap import NONCE_LENGTH, MappingProtocol
+from peer.errors import MappingFailed
 from peer.portmapping.control import ControlMethod
 from peer.portmapping.gateway import Gateway
-from peer.portmapping.method import Mapping, MappingFailed, Method, Wanted
+from peer.portmapping.method import Mapping, Method, Wanted
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ async def remove(method: Method, mapping: Mapping) -> None:
             await method.unmap(mapping)
             logger.info("= %s is not mapped any more", mapping.external)
     except (MappingFailed, TimeoutError) as exc:
-        logger.info("! the mapping of %s could not be removed: %s", mapping.external, ascii(str(exc)))
+        logger.info("! the mapping of %s was not removed: %s", mapping.external, ascii(str(exc)))
 
 
 async def obtain(methods: Sequence[Method], wanted: Wanted) -> tuple[Method, Mapping]:
@@ -109,7 +110,7 @@ async def obtain(methods: Sequence[Method], wanted: Wanted) -> tuple[Method, Map
             for task in pending:
                 task.cancel()
     told = "; ".join(f"{one.protocol.value}: {reasons[one.protocol]}" for one in methods)
-    raise MappingFailed(told)
+    raise MappingFailed(reason=told)
 
 
 async def _map_if_there(
@@ -157,16 +158,16 @@ class _MissingUpnp:
     protocol = MappingProtocol.UPNP
 
     async def find(self) -> IPAddress | None:
-        raise MappingFailed(MISSING_UPNP)
+        raise MappingFailed(reason=MISSING_UPNP)
 
     async def map(self, wanted: Wanted) -> Mapping:
-        raise MappingFailed(MISSING_UPNP)
+        raise MappingFailed(reason=MISSING_UPNP)
 
     async def is_there(self, mapping: Mapping) -> bool:
-        raise MappingFailed(MISSING_UPNP)
+        raise MappingFailed(reason=MISSING_UPNP)
 
     async def unmap(self, mapping: Mapping) -> None:
-        raise MappingFailed(MISSING_UPNP)
+        raise MappingFailed(reason=MISSING_UPNP)
 
     async def close(self) -> None:
         return

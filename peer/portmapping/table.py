@@ -6,8 +6,9 @@ import msgspec
 
 from natcore.address import TransportAddress
 from natcore.portmap import MappingProtocol
+from peer.errors import MappingFailed
 from peer.portmapping.gateway import Gateway
-from peer.portmapping.method import Mapping, MappingFailed
+from peer.portmapping.method import Mapping
 from peer.portmapping.race import MISSING_UPNP, methods_for
 from peer.text import printable
 
@@ -44,7 +45,7 @@ async def read_table(gateway: Gateway) -> list[TableRow]:
     try:
         from peer.portmapping.upnp import UpnpMethod
     except ImportError:
-        raise MappingFailed(MISSING_UPNP) from None
+        raise MappingFailed(reason=MISSING_UPNP) from None
     method = UpnpMethod(gateway)
     try:
         await method.find()

@@ -25,8 +25,9 @@ from async_upnp_client.exceptions import UpnpActionError
 
 from natcore.address import IPAddress, TransportAddress
 from natcore.portmap import MappingProtocol
+from peer.errors import MappingFailed
 from peer.portmapping.gateway import Gateway
-from peer.portmapping.method import Mapping, MappingFailed, Wanted
+from peer.portmapping.method import Mapping, Wanted
 from peer.portmapping.requester import GatewayRequester
 from peer.portmapping.ssdp import search
 
@@ -69,7 +70,7 @@ class _Refused(MappingFailed):
     def __init__(self, code: int | None) -> None:
         self.code = code
         text = ERROR_TEXT.get(code or 0, "for a reason that we do not know")
-        super().__init__(f"the gateway refuses: {text} (UPnP error {code})")
+        super().__init__(reason=f"the gateway refuses: {text} (UPnP error {code})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +111,13 @@ class UpnpMethod:
             by_type = {service.service_type: service for service in device.all_services}
         self._service = next((by_type[kind] for kind in SERVICES if kind in by_type), None)
         if self._service is None:
-            raise MappingFailed("the gateway's UPnP has no service that maps ports")
+            raise MappingFailed(reason="the gateway's UPnP has no service that maps ports")
         return await self._ask_external_ip()
 
     async def map(self, wanted: Wanted) -> Mapping:  # noqa: D102
         external_ip = await self._ask_external_ip()
         if external_ip is None:
-            raise MappingFailed("the gateway has no external address now")
+            raise MappingFailed(reason="the gateway has no external address now")
         port, lifetime = await self._add_somewhere(wanted)
         return Mapping(
             protocol=self.protocol,
@@ -182,7 +183,7 @@ class UpnpMethod:
                     port = 49_152 + secrets.randbelow(16_384)  # of those that nobody is given (RFC 6335)
                 else:
                     raise
-        raise MappingFailed(f"the gateway has other mappings at {MAX_CONFLICTS} ports that we tried")
+        raise MappingFailed(reason=f"the gateway has other mappings at {MAX_CONFLICTS} ports that we tried")
 
     async def _add(self, wanted: Wanted, port: int, lifetime: int) -> int:
         arguments: dict[str, Any] = {
@@ -206,7 +207,7 @@ class UpnpMethod:
         if 1 <= reserved <= 65_535:
             return reserved
         if not await self._is_ours(port, wanted.internal):
-            raise MappingFailed("the gateway does not say which port it has reserved")
+            raise MappingFailed(reason="the gateway does not say which port it has reserved")
         return port
 
     async def _is_ours(self, external_port: int, internal: TransportAddress) -> bool:
@@ -230,7 +231,7 @@ class UpnpMethod:
 
     async def _call(self, action: str, **arguments: Any) -> Arguments[str, Any]:
         if self._service is None or not self._service.has_action(action):
-            raise MappingFailed(f"the gateway's UPnP has no {action}")
+            raise MappingFailed(reason=f"the gateway's UPnP has no {action}")
         self._requester.allow(_ACTION_REQUESTS)
         with _untrusted(f"its answer to {action} makes no sense"):
             return await self._service.action(action).async_call(**arguments)
@@ -247,7 +248,7 @@ def _untrusted(fault: str) -> Iterator[None]:
         code = exc.error_code
         raise _Refused(code if isinstance(code, int) else None) from exc
     except Exception as exc:
-        raise MappingFailed(f"the gateway cannot be used: {fault} ({type(exc).__name__})") from exc
+        raise MappingFailed(reason=f"the gateway cannot be used: {fault} ({type(exc).__name__})") from exc
 
 
 def _entry(row: Arguments[str, Any]) -> Entry:

@@ -12,7 +12,8 @@ import pytest
 
 from natcore.address import TransportAddress
 from natcore.portmap import MappingProtocol
-from peer.portmapping import MapperConfig, MappingFailed, PortMapper, Wanted, requester, survey
+from peer.errors import MappingFailed
+from peer.portmapping import MapperConfig, PortMapper, Wanted, requester, survey
 from peer.portmapping.race import close_all, methods_for, obtain
 from peer.portmapping.upnp import UpnpMethod
 from tests.integration.fake_gateway import (

@@ -195,3 +195,64 @@ def test_a_short_lease_is_renewed_for_as_long_as_it_is_wanted(gateway: str) -> N
         assert forwarded(lab, ROUTER), first
         assert keeper.stop() == 130
         assert forwarded(lab, ROUTER) == []
+
+
+def test_who_calls_can_be_the_one_with_the_gateway() -> None:
+    symmetric = PROFILES["symmetric"]
+    with Lab(public_nats(symmetric, symmetric), prove=False) as lab:
+        start_gateway(lab, "nat-elsa")
+        server = lab.start("server", ["rendezvous", "--host", SERVER])
+        server.wait_for_line("listening")
+        who = ["--id", "elsa", "--server", SERVER, "--wait", "20", "--json"]
+        elsa = lab.start("elsa", ["peer", "--trace", str(trace_of(lab)), "connect", "anna", *who])
+        assert wait_until(lambda: bool(traced(lab, "PortMapped")), timeout=10)
+        lab.start("anna", ["peer", "listen", "--id", "anna", "--server", SERVER, "--once"])
+        report = json.loads(elsa.wait_for_line("^{"))
+        assert elsa.wait() == 0
+        assert (report["outcome"], report["technique"]) == ("direct", "port-mapping")
+        assert forwarded(lab, "nat-elsa") == []
+
+
+@pytest.mark.parametrize("gateway", ["pcp", "nat-pmp", "upnp-1", "upnp-2"])
+def test_peer_map_adds_shows_and_deletes(gateway: str) -> None:
+    protocol, options = GATEWAYS[gateway]
+    symmetric = PROFILES["symmetric"]
+    with Lab(public_nats(symmetric, symmetric), prove=False) as lab:
+        start_gateway(lab, ROUTER, options)
+
+        def peer_map(*arguments: str) -> dict[str, Any]:
+            state = f"XDG_STATE_HOME={lab.artefacts}"
+            done = lab.run("anna", ["env", state, "peer", "map", *arguments, "--json"])
+            assert (done.returncode, done.stderr) == (0, "")
+            told: dict[str, Any] = json.loads(done.stdout)
+            return told
+
+        added = peer_map("add", "40000", "--external", "41000", "--protocol", protocol, "--lifetime", "600")
+        assert added == {
+            "protocol": protocol,
+            "gateway": "192.168.1.1",
+            "internal": "192.168.1.20:40000",
+            "external": f"{PUBLIC}:41000",
+            "lifetime": 600,
+        }
+        (rule,) = forwarded(lab, ROUTER)
+        assert "dport 41000 dnat ip to 192.168.1.20:40000" in rule
+        shown = peer_map("show")
+        assert shown[protocol.replace("-", "_")]["available"]
+        assert [one["external"] for one in shown["made_here"]] == [f"{PUBLIC}:41000"]
+        if protocol == "upnp":
+            assert [row["external_port"] for row in shown["table"]] == [41000]
+        assert peer_map("delete", "40000") == {"deleted": "192.168.1.20:40000"}
+        assert forwarded(lab, ROUTER) == []
+        assert peer_map("show")["made_here"] == []
+
+
+@pytest.mark.parametrize("arguments", [["add", "40000"], ["add", "40000", "--keep"], ["delete", "40000"]])
+def test_without_a_gateway_that_maps_there_is_one_clear_line(arguments: list[str]) -> None:
+    symmetric = PROFILES["symmetric"]
+    with Lab(public_nats(symmetric, symmetric), prove=False) as lab:
+        done = lab.run("anna", ["peer", "map", *arguments])
+    assert (done.returncode, done.stdout) == (7, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("peer: no port mapping: ")
+    assert "or forward the port there by hand" in line

@@ -35,6 +35,11 @@ TEXTS = [
         "no direct path to anna: silence (3 checks)",
     ),
     (
+        peer_errors.MappingFailed(reason="there is no IPv4 default gateway"),
+        "no port mapping: there is no IPv4 default gateway; switch PCP, NAT-PMP or UPnP on in the gateway, "
+        "or forward the port there by hand",
+    ),
+    (
         peer_errors.ChannelClosed(peer="anna", detail="closed by anna"),
         "the channel with anna is closed: closed by anna",
     ),
