@@ -93,9 +93,8 @@ async def delete_rows(gateway: Gateway, internal: TransportAddress) -> None:
         )
     except MappingFailed as exc:
         told = "; ".join([*reasons, exc.reason])
-        raise MappingFailed(
-            f"none of {internal} that was made here, and no other can be ended: {told}"
-        ) from exc
+        reason = f"nothing is noted of {internal}, and no other can be ended: {told}"
+        raise MappingFailed(reason=reason) from exc
     finally:
         await method.close()
 

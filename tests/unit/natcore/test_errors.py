@@ -35,9 +35,8 @@ TEXTS = [
         "no direct path to anna: silence (3 checks)",
     ),
     (
-        peer_errors.MappingFailed(reason="there is no IPv4 default gateway"),
-        "no port mapping: there is no IPv4 default gateway; switch PCP, NAT-PMP or UPnP on in the gateway, "
-        "or forward the port there by hand",
+        peer_errors.MappingFailed(reason="silence"),
+        "no port mapping: silence; switch PCP, NAT-PMP or UPnP on in the gateway, or forward the port by hand",
     ),
     (
         peer_errors.ChannelClosed(peer="anna", detail="closed by anna"),
