@@ -171,5 +171,5 @@ class MappingFailed(PeerError):
         super().__init__(reason)
 
     def __str__(self) -> str:
-        advice = "switch PCP, NAT-PMP or UPnP on in the gateway, or forward the port by hand"
+        advice = "switch PCP, NAT-PMP or UPnP on in the gateway, or forward it by hand"
         return f"no port mapping: {self.reason}; {advice}"

@@ -3,7 +3,7 @@
 :class:`PortMapper` keeps a port mapped, :func:`survey` tells which of the three the gateway speaks.
 """
 
-from peer.portmapping.gateway import Gateway, find_gateway
+from peer.portmapping.gateway import Gateway, find_gateway, may_be_behind_nat
 from peer.portmapping.mapper import MapperConfig, PortMapper
 from peer.portmapping.method import Mapping, Wanted
 from peer.portmapping.survey import ProtocolSurvey, Survey, survey
@@ -17,5 +17,6 @@ __all__ = [
     "Survey",
     "Wanted",
     "find_gateway",
+    "may_be_behind_nat",
     "survey",
 ]

@@ -31,6 +31,11 @@ class Gateway:
     ssdp_port: int = SSDP_PORT
 
 
+def may_be_behind_nat(own: IPAddress) -> bool:
+    """Whether a gateway could be asked to forward to this address of ours; nobody is asked where not."""
+    return own.version == 4 and not (own.is_loopback or own.is_global)
+
+
 def find_gateway(local_ip: IPAddress | None = None) -> Gateway:
     """The gateway of the IPv4 default route.
 

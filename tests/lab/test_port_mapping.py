@@ -255,4 +255,4 @@ def test_without_a_gateway_that_maps_there_is_one_clear_line(arguments: list[str
     assert (done.returncode, done.stdout) == (7, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("peer: no port mapping: ")
-    assert "or forward the port by hand" in line
+    assert "or forward it by hand" in line

@@ -36,7 +36,7 @@ TEXTS = [
     ),
     (
         peer_errors.MappingFailed(reason="silence"),
-        "no port mapping: silence; switch PCP, NAT-PMP or UPnP on in the gateway, or forward the port by hand",
+        "no port mapping: silence; switch PCP, NAT-PMP or UPnP on in the gateway, or forward it by hand",
     ),
     (
         peer_errors.ChannelClosed(peer="anna", detail="closed by anna"),

@@ -52,7 +52,7 @@ ERRORS = [
     ),
     (
         MappingFailed(reason="silence"),
-        "no port mapping: silence; switch PCP, NAT-PMP or UPnP on in the gateway, or forward the port by hand",
+        "no port mapping: silence; switch PCP, NAT-PMP or UPnP on in the gateway, or forward it by hand",
         7,
     ),
     (Undelivered(peer="anna"), "anna has not confirmed it", 1),

@@ -6,7 +6,7 @@ import pytest
 
 from natcore.address import IPAddress
 from peer.errors import MappingFailed
-from peer.portmapping import find_gateway, gateway, survey
+from peer.portmapping import find_gateway, gateway, may_be_behind_nat, survey
 
 HOME = {"192.168.1.1": "192.168.1.10", "10.0.0.1": "10.0.0.2", "fe80::1": "fe80::2", "8.8.8.1": "8.8.8.8"}
 """Our address towards each gateway."""
@@ -57,3 +57,20 @@ async def test_where_there_is_nobody_to_ask_it_says_why(
     for one in (found.pcp, found.nat_pmp, found.upnp):
         assert (one.is_available, one.gateway) == (False, None)
         assert text in str(one.reason)
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("192.168.1.10", True),
+        ("10.0.0.2", True),
+        ("100.64.0.2", True),
+        ("169.254.1.1", True),
+        ("8.8.8.8", False),
+        ("127.0.0.1", False),
+        ("::1", False),
+        ("2001:db8::1", False),
+    ],
+)
+def test_a_host_with_a_public_address_or_on_loopback_asks_nobody(own: str, expected: bool) -> None:
+    assert may_be_behind_nat(ip_address(own)) is expected
