@@ -9,7 +9,8 @@ from natcore.portmap import MappingProtocol
 from peer.errors import MappingFailed
 from peer.portmapping.gateway import Gateway
 from peer.portmapping.method import Mapping
-from peer.portmapping.race import MISSING_UPNP, methods_for
+from peer.portmapping.race import methods_for
+from peer.portmapping.upnp import UpnpMethod
 from peer.text import printable
 
 
@@ -42,10 +43,6 @@ async def read_table(gateway: Gateway) -> list[TableRow]:
     Raises:
         MappingFailed: it does not tell.
     """
-    try:
-        from peer.portmapping.upnp import UpnpMethod
-    except ImportError:
-        raise MappingFailed(reason=MISSING_UPNP) from None
     method = UpnpMethod(gateway)
     try:
         await method.find()
