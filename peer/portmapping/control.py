@@ -187,8 +187,8 @@ class ControlMethod:
     async def is_there(self, mapping: Mapping) -> bool:  # noqa: D102
         control = await self._open()
         restarts = control.restarts
-        await self.find()
-        return control.restarts == restarts
+        external_ip = await self.find()
+        return control.restarts == restarts and external_ip in (None, mapping.external.ip)
 
     async def unmap(self, mapping: Mapping) -> None:  # noqa: D102
         control = await self._open()

@@ -78,7 +78,6 @@ class InternetGatewayDevice:
         self._gateway = gateway
         self._requester = GatewayRequester(gateway)
         self._service: UpnpService | None = None
-        self._external_ip: IPAddress | None = None
 
     async def open(self, location: str) -> IPAddress | None:
         """Reads the description; returns the external address that the gateway claims.
@@ -110,10 +109,11 @@ class InternetGatewayDevice:
         )
 
     async def is_there(self, mapping: Mapping) -> bool:  # noqa: D102
-        return await self._is_ours(mapping.external.port, mapping.internal)
+        is_where_it_was = await self._ask_external_ip() == mapping.external.ip
+        return is_where_it_was and await self._is_ours(mapping.external.port, mapping.internal)
 
     async def unmap(self, mapping: Mapping) -> None:  # noqa: D102
-        if await self.is_there(mapping):
+        if await self._is_ours(mapping.external.port, mapping.internal):
             await self._call(
                 "DeletePortMapping",
                 NewRemoteHost="",
@@ -229,7 +229,7 @@ def _untrusted(fault: str) -> Iterator[None]:
     except UpnpActionError as exc:
         code = exc.error_code
         raise _Refused(code if isinstance(code, int) else None) from exc
-    except Exception as exc:
+    except Exception as exc:  # the library lets through whatever Python's own parsers raise, and its own
         raise MappingFailed(reason=f"the gateway cannot be used: {fault} ({type(exc).__name__})") from exc
 
 

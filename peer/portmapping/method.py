@@ -68,7 +68,7 @@ class Method(Protocol):
         """Asks for a port, or renews the mapping of this very ``wanted``; after :meth:`find`."""
 
     async def is_there(self, mapping: Mapping) -> bool:
-        """Whether the gateway still has a mapping of ours, as far as it tells."""
+        """Whether a mapping of ours is as it was, external address included, as far as the gateway tells."""
 
     async def unmap(self, mapping: Mapping) -> None:
         """Ends a mapping of ours."""

@@ -138,8 +138,10 @@ async def test_a_survey_tells_of_each_protocol_and_maps_nothing() -> None:
 
 
 @asynccontextmanager
-async def mapper_of(fake: FakeGateway, *protocols: MappingProtocol) -> AsyncIterator[PortMapper]:
-    """A mapper that has mapped; when the block ends it leaves."""
+async def mapper_of(
+    fake: FakeGateway, *protocols: MappingProtocol
+) -> AsyncIterator[tuple[PortMapper, asyncio.Event]]:
+    """A mapper that has mapped, and what it sets when it tells; when the block ends it leaves."""
     changed = asyncio.Event()
     config = MapperConfig(protocols=protocols, lifetime=600, watch_interval=0.01, retry_interval=0.01)
     async with serving(fake) as gateway:
@@ -147,14 +149,14 @@ async def mapper_of(fake: FakeGateway, *protocols: MappingProtocol) -> AsyncIter
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(mapper.run())
             await changed.wait()
-            yield mapper
+            yield mapper, changed
             running.cancel()
 
 
 @pytest.mark.parametrize("protocol", [MappingProtocol.NAT_PMP, MappingProtocol.UPNP])
 async def test_a_mapping_ends_with_its_mapper(protocol: MappingProtocol) -> None:
     fake = FakeGateway(speaks_natpmp=True)
-    async with mapper_of(fake, protocol) as mapper:
+    async with mapper_of(fake, protocol) as (mapper, _):
         assert mapper.mapping is not None
         assert fake.mapped == {4000: 4000}
     assert fake.mapped == {}
@@ -170,6 +172,18 @@ async def test_a_gateway_that_has_forgotten_is_asked_again(protocol: MappingProt
         fake.has_mapped.clear()
         await fake.has_mapped.wait()
         assert fake.mapped == {4000: 4000}
+
+
+@pytest.mark.parametrize("protocol", [MappingProtocol.NAT_PMP, MappingProtocol.UPNP])
+async def test_a_gateway_with_a_new_external_address_is_asked_again(protocol: MappingProtocol) -> None:
+    fake = FakeGateway(speaks_natpmp=True)
+    async with mapper_of(fake, protocol) as (mapper, changed):
+        changed.clear()
+        fake.external_ip = "203.0.113.8"
+        await changed.wait()
+        assert mapper.mapping is not None
+        assert str(mapper.mapping.external) == "203.0.113.8:4000"
+    assert fake.mapped == {}
 
 
 async def test_a_mapper_ends_where_nobody_maps() -> None:
