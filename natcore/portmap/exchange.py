@@ -72,7 +72,7 @@ class Exchange:
 
 
 class GatewayClient:
-    """What the clients of NAT-PMP and PCP share: an exchange, and the verbs that know nothing of its content."""
+    """What the clients of NAT-PMP and PCP share: an exchange, and the verbs that know nothing of it."""
 
     def __init__(self, *, server: TransportAddress, base: TransportAddress) -> None:
         self._exchange = Exchange(server=server, base=base)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ SERVER = "198.51.100.10"
 ROUTER = "nat-anna"
 PUBLIC = str(PUBLIC_ADDRESSES[ROUTER])
 PARALLEL_LABS = 4
+PEER = str(Path(sys.executable).with_name("peer"))
 
 GATEWAYS = {
     "pcp": ("pcp", GatewayOptions(upnp=False)),
@@ -83,7 +85,8 @@ def trace_of(lab: Lab) -> Path:
 
 
 def traced(lab: Lab, event: str) -> list[dict[str, Any]]:
-    lines = trace_of(lab).read_text(encoding="utf-8").splitlines()
+    trace = trace_of(lab)
+    lines = trace.read_text(encoding="utf-8").splitlines() if trace.exists() else []
     return [json.loads(line) for line in lines if f'"{event}"' in line]
 
 
@@ -222,7 +225,7 @@ def test_peer_map_adds_shows_and_deletes(gateway: str) -> None:
 
         def peer_map(*arguments: str) -> dict[str, Any]:
             state = f"XDG_STATE_HOME={lab.artefacts}"
-            done = lab.run("anna", ["env", state, "peer", "map", *arguments, "--json"])
+            done = lab.run("anna", ["env", state, PEER, "map", *arguments, "--json"])
             assert (done.returncode, done.stderr) == (0, "")
             told: dict[str, Any] = json.loads(done.stdout)
             return told
