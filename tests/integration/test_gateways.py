@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from ipaddress import IPv4Address
@@ -132,6 +134,13 @@ async def test_a_survey_tells_of_each_protocol_and_maps_nothing() -> None:
     assert (found.nat_pmp.is_available, found.nat_pmp.external_address) == (True, EXTERNAL)
     assert (found.pcp.is_available, found.pcp.gateway) == (False, IPv4Address(IP))
     assert fake.mapped == {}
+
+
+async def test_without_its_package_upnp_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peer.portmapping.igd", None)
+    async with upnp_of(FakeGateway()) as method:
+        with pytest.raises(MappingFailed, match=re.escape("pip install nat-traversal-toolkit[upnp]")):
+            await method.find()
 
 
 # --- the life of a mapping ----------------------------------------------------------------------------------
