@@ -27,11 +27,13 @@ class Transmit:
         data: the UDP payload.
         destination: where to send it.
         base: the local address of the socket to send it from (RFC 8445 section 5.1.1: a candidate's base).
+        ttl: hops after which it shall die (IPv4 TTL, IPv6 hop limit), or None for the system's default.
     """
 
     data: bytes
     destination: TransportAddress
     base: TransportAddress
+    ttl: int | None = None
 
 
 class Agent(Protocol[EventT_co]):

@@ -31,7 +31,7 @@ from netlab.interrupts import interrupts_deferred
 from netlab.process import NodeProcess
 from netlab.profiles import Boundary, NatProfile
 from netlab.tools import run_tool
-from netlab.topology import CORE, Nat, Topology
+from netlab.topology import CORE, SINK_ADDRESS, Nat, Topology
 from netlab.topology.link import Link
 from netlab.wiring import Cable, cables, core_side, outer_side
 
@@ -170,7 +170,7 @@ class Events:
         device = next((address for address in free if address not in taken), None)
         if device is None:
             raise BadTopology(f"background traffic: no address of {router.lan_network} is free for a device")
-        options = ("--from", str(device), "--rate", f"{mappings_per_second:g}")
+        options = ("--from", str(device), "--to", str(SINK_ADDRESS), "--rate", f"{mappings_per_second:g}")
         return self._lab.start_instrument(nat, "traffic.py", *options)
 
     @property

@@ -30,6 +30,7 @@ from netlab.topology import (
     CORE,
     INSTRUMENT_ADDRESSES,
     INSTRUMENT_ADDRESSES_IPV6,
+    SINK_ADDRESS,
     Host,
     Interface,
     IPAddress,
@@ -252,6 +253,7 @@ def _core_batch(topology: Topology, plugged: tuple[Cable, ...]) -> list[str]:
     if topology.has_ipv6:
         own = (*own, *INSTRUMENT_ADDRESSES_IPV6)
     lines = [f"address add {address} dev lo" for address in own]
+    lines.append(f"route add blackhole {SINK_ADDRESS}")
     for cable in plugged:
         if cable.parent == CORE:
             lines += core_side(cable, topology)

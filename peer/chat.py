@@ -19,6 +19,8 @@ from natcore.control.messages import Change, Status
 from natcore.endpoint import Awoke, ClientsChanged, WakingFailed
 from natcore.errors import PeerError
 from peer.channel import Channel
+from peer.check.run import CheckOptions, check
+from peer.check.show import headline
 from peer.console import Console
 from peer.conversation import Conversation, Outcome
 from peer.errors import AwakeFailed
@@ -69,6 +71,7 @@ class Chat:
         self._told_address: ReflexiveAddress | None = None
         self._told_trouble: str | None = None
         self._is_leaving = False
+        self._nat_check: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Talks until the person leaves: ``@exit``, ctrl-D, ctrl-C or the end of the input."""
@@ -142,6 +145,22 @@ class Chat:
             self._show(f"not sent: you talk to {MAX_CONVERSATIONS} peers already")
         elif not conversation.say(text):
             self._show(f"not sent: too many lines to {printable(peer)} are waiting")
+
+    async def _nat(self, _rest: str) -> None:
+        if self._nat_check is not None and not self._nat_check.done():
+            self._show("a check of your NAT is running already")
+            return
+        self._show("looking at your NAT...")
+        self._nat_check = self._in_background(self._show_nat())
+
+    async def _show_nat(self) -> None:
+        try:
+            report = await check(CheckOptions(servers=(self._node.server,)))
+        except PeerError as exc:
+            self._show(printable(str(exc)))
+            return
+        for line in headline(report):
+            self._show(line)
 
     async def _help(self, _rest: str) -> None:
         for command in COMMANDS.values():
@@ -272,6 +291,7 @@ COMMANDS = {
     "@awake": Command("@awake", "let the server learn your UDP endpoint", Chat._awake),
     "@show_list": Command("@show_list", "show who is registered", Chat._show_list),
     "@chat": Command("@chat ID TEXT", "send TEXT to ID, directly", Chat._chat),
+    "@nat": Command("@nat", "show what your NAT does and whom you can reach", Chat._nat),
     "@help": Command("@help", "show these commands", Chat._help),
     "@exit": Command("@exit", "unregister and leave", Chat._exit),
 }

@@ -9,17 +9,37 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
+from natcore.address import IPAddress
+from rendezvous.alternates import AlternateOptions
 from rendezvous.config import DEFAULT_HOST, DEFAULT_PORT, ServerConfig
-from rendezvous.errors import CannotListen
+from rendezvous.errors import AlternateRefused, CannotListen, UnusableKey
 from rendezvous.exit_codes import ExitCode
+from rendezvous.key_file import read_key
 from rendezvous.server import Server
 
 logger = logging.getLogger(__name__)
+
+
+class _IpAddress(click.ParamType[IPAddress]):
+    """A numeric address."""
+
+    name = "address"
+
+    def convert(
+        self, value: str | IPAddress, param: click.Parameter | None, ctx: click.Context | None
+    ) -> IPAddress:
+        """Reads it, or ends with a clear line."""
+        try:
+            return ip_address(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a numeric address", param, ctx)
+
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -32,6 +52,31 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
     default=DEFAULT_PORT,
     show_default=True,
     help="Of TCP and UDP; 0 takes a free one.",
+)
+@click.option(
+    "--alternate-ip",
+    "alternate_ips",
+    metavar="ADDRESS",
+    multiple=True,
+    type=_IpAddress(),
+    help="This machine's second address, for behaviour discovery (RFC 5780); once for each of IPv4 and IPv6.",
+)
+@click.option(
+    "--alternate-port",
+    type=click.IntRange(1, 65535),
+    help="The second port, UDP only.  [default: --port + 1, if it is free]",
+)
+@click.option(
+    "--alternate-server",
+    metavar="ADDRESS",
+    type=_IpAddress(),
+    help="Another rendezvous server, on the same two ports: each is the other's alternate address.",
+)
+@click.option(
+    "--alternate-key-file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The secret that the two servers share, 22 characters at least.",
 )
 @click.option(
     "--log-level",
@@ -47,7 +92,17 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write one JSON object an event to this file.",
 )
-def cli(host: str, port: int, log_level: str, debug: bool, trace: Path | None) -> None:
+def cli(
+    host: str,
+    port: int,
+    alternate_ips: tuple[IPAddress, ...],
+    alternate_port: int | None,
+    alternate_server: IPAddress | None,
+    alternate_key_file: Path | None,
+    log_level: str,
+    debug: bool,
+    trace: Path | None,
+) -> None:
     """Run the rendezvous server, where peers behind NATs find each other.
 
     It listens on TCP and UDP, prints what happens to clients, and stops on SIGTERM or Ctrl-C after telling
@@ -56,7 +111,18 @@ def cli(host: str, port: int, log_level: str, debug: bool, trace: Path | None) -
     logging.basicConfig(
         stream=sys.stderr, level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    sys.exit(run(ServerConfig(host=host, port=port, trace=trace), debug=debug))
+    if (alternate_server is None) != (alternate_key_file is None):
+        raise click.UsageError("--alternate-server and --alternate-key-file need each other")
+    if alternate_server is not None and alternate_ips:
+        raise click.UsageError("--alternate-server or --alternate-ip, not both: one alternate is enough")
+    try:
+        key = b"" if alternate_key_file is None else read_key(alternate_key_file)
+    except UnusableKey as exc:
+        raise click.UsageError(str(exc)) from exc
+    alternate = AlternateOptions(
+        addresses=alternate_ips, port=alternate_port, server=alternate_server, key=key
+    )
+    sys.exit(run(ServerConfig(host=host, port=port, alternate=alternate, trace=trace), debug=debug))
 
 
 def main() -> NoReturn:
@@ -80,11 +146,11 @@ def run(config: ServerConfig, *, debug: bool) -> ExitCode:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(config, _Output()))
-    except (CannotListen, OSError) as exc:
+    except (CannotListen, AlternateRefused, OSError) as exc:
         if debug:
             logger.exception("cannot start")
         click.echo(f"rendezvous: {exc}", err=True)
-        return exc.exit_code if isinstance(exc, CannotListen) else ExitCode.INTERNAL_ERROR
+        return ExitCode.INTERNAL_ERROR if isinstance(exc, OSError) else exc.exit_code
     return ExitCode.OK
 
 
@@ -96,6 +162,7 @@ async def _serve(config: ServerConfig, report: Callable[[str], None]) -> None:
     async with Server(config, report) as server:
         report(f"server starts on ip : {server.primary_address}")
         report(f"listening on tcp and udp port {server.address.port}")
+        report(server.discovery)
         await stop.wait()
         logger.info("x draining")
 

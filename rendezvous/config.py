@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from natcore.registry import RegistryConfig
+from rendezvous.alternates import AlternateOptions
 
 DEFAULT_HOST = "0.0.0.0"
 """A public server listens everywhere."""
@@ -21,6 +22,7 @@ class ServerConfig:
     Attributes:
         host: a numeric address or a name of this machine; ``0.0.0.0`` means all of IPv4, ``::`` all.
         port: of TCP and UDP alike; 0 picks a free one.
+        alternate: the second port and address, for behaviour discovery.
         trace: where to write one JSON object an event, or None.
         max_queue_size: what may wait for one client that does not read. Some seconds of the liveliest
             announcements; times 10,000 clients it is still memory that a server has.
@@ -31,6 +33,7 @@ class ServerConfig:
 
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
+    alternate: AlternateOptions = field(default_factory=AlternateOptions)
     trace: Path | None = None
     max_queue_size: int = 256 * 1024
     queue_patience: float = 5.0

@@ -1,4 +1,4 @@
-"""The UDP half of the shell: one socket, from which each datagram is answered at the address it came to.
+"""The UDP half of the shell: each datagram is answered from the endpoint that the registry names.
 
 A socket that is bound to every address answers from whichever the route to the client prefers, and a NAT
 discards what comes from an address that its client did not write to. So the kernel is asked for each
@@ -13,7 +13,7 @@ import logging
 import socket
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, ip_address
 
@@ -25,7 +25,7 @@ MAX_DATAGRAM_SIZE = 2048
 """Bytes that are read. STUN needs less; a longer datagram is cut here and then does not decode."""
 
 MAX_DATAGRAMS_A_WAKE = 64
-"""Then the event loop gets a turn: a flood on UDP must not silence TCP."""
+"""Of all sockets together; then the event loop gets a turn: a flood on UDP must not silence TCP."""
 
 _IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 """Python names it from 3.12 on; the number is Linux's."""
@@ -39,13 +39,20 @@ Receiver = Callable[[bytes, TransportAddress, TransportAddress], None]
 
 
 class DatagramSocket:
-    """Reads and writes datagrams on a bound, non-blocking UDP socket that somebody else closes."""
+    """Reads and writes datagrams on a bound, non-blocking UDP socket that somebody else closes.
 
-    def __init__(self, udp: socket.socket, receiver: Receiver) -> None:
+    Attributes:
+        bound: its own address, perhaps unspecified, and port.
+    """
+
+    def __init__(
+        self, udp: socket.socket, receiver: Receiver, *, max_datagrams: int = MAX_DATAGRAMS_A_WAKE
+    ) -> None:
         self._socket = udp
         self._receiver = receiver
+        self._max_datagrams = max_datagrams
         self._is_ipv6 = udp.family == socket.AF_INET6
-        self._bound = TransportAddress.from_sockaddr(udp.getsockname())
+        self.bound = TransportAddress.from_sockaddr(udp.getsockname())
         if _HAS_PACKET_INFORMATION:
             if self._is_ipv6:
                 udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
@@ -68,7 +75,7 @@ class DatagramSocket:
             logger.debug("! %d bytes to %s not sent: %s", len(data), destination, exc)
 
     def _read(self) -> None:
-        for _ in range(MAX_DATAGRAMS_A_WAKE):
+        for _ in range(self._max_datagrams):
             try:
                 data, ancillary, _, sockaddr = self._socket.recvmsg(MAX_DATAGRAM_SIZE + 1, 128)
             except (BlockingIOError, InterruptedError):
@@ -81,13 +88,13 @@ class DatagramSocket:
     def _base(self, ancillary: list[tuple[int, int, bytes]]) -> TransportAddress:
         for level, kind, information in ancillary:
             if (level, kind) == (socket.IPPROTO_IP, _IP_PKTINFO):
-                return _local_address(_IN_PKTINFO.unpack(information)[1], self._bound.port)
+                return _local_address(_IN_PKTINFO.unpack(information)[1], self.bound.port)
             if (level, kind) == (socket.IPPROTO_IPV6, getattr(socket, "IPV6_PKTINFO", None)):
-                return _local_address(_IN6_PKTINFO.unpack(information)[0], self._bound.port)
-        return self._bound
+                return _local_address(_IN6_PKTINFO.unpack(information)[0], self.bound.port)
+        return self.bound
 
     def _packet_information(self, base: TransportAddress) -> list[tuple[int, int, bytes]]:
-        if not _HAS_PACKET_INFORMATION or base == self._bound:
+        if not _HAS_PACKET_INFORMATION or base == self.bound:
             return []
         if self._is_ipv6:
             information = _IN6_PKTINFO.pack(_mapped(base.ip), 0)
@@ -98,6 +105,34 @@ class DatagramSocket:
         if self._is_ipv6 and destination.ip.version == 4:
             return f"::ffff:{destination.ip}", destination.port
         return destination.to_sockaddr()
+
+
+class DatagramSockets:
+    """All UDP sockets of the server; whatever arrives on any goes to one receiver."""
+
+    def __init__(self, sockets: Sequence[socket.socket], receiver: Receiver) -> None:
+        share = max(1, MAX_DATAGRAMS_A_WAKE // len(sockets))
+        opened = [DatagramSocket(udp, receiver, max_datagrams=share) for udp in sockets]
+        self._by_endpoint = {one.bound: one for one in opened}
+        self._anywhere = {one.bound.port: one for one in opened if one.bound.ip.is_unspecified}
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begins to hand datagrams to the receiver."""
+        for one in self._by_endpoint.values():
+            one.start(loop)
+
+    def stop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Ends that; must come before the sockets are closed."""
+        for one in self._by_endpoint.values():
+            one.stop(loop)
+
+    def send(self, data: bytes, destination: TransportAddress, base: TransportAddress) -> None:
+        """Sends one datagram from ``base``, which is an endpoint of ours."""
+        one = self._by_endpoint.get(base) or self._anywhere.get(base.port)
+        if one is None:
+            logger.debug("! %d bytes to %s not sent: %s is not ours", len(data), destination, base)
+            return
+        one.send(data, destination, base)
 
 
 @lru_cache(maxsize=64)  # a machine has a handful of addresses

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from natcore.errors import RendezvousError
@@ -40,3 +41,46 @@ class PortInUse(CannotListen):
 
     def __str__(self) -> str:
         return f"port {self.port} on {self.host} is in use; choose another with --port"
+
+
+class AlternateRefused(RendezvousError):
+    """A second address or port cannot serve behaviour discovery.
+
+    Attributes:
+        exit_code: how the process ends.
+        what: the address or port.
+        reason: why not, in a few words.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.CANNOT_LISTEN
+
+    def __init__(self, *, what: str, reason: str) -> None:
+        self.what = what
+        self.reason = reason
+        super().__init__(what, reason)
+
+    def __str__(self) -> str:
+        return (
+            f"cannot use {self.what} as the alternate: {self.reason}; "
+            "choose another with --alternate-ip, --alternate-server or --alternate-port"
+        )
+
+
+class UnusableKey(RendezvousError):
+    """The file with the shared secret has none that can be used.
+
+    Attributes:
+        exit_code: how the process ends.
+        path: of the file.
+        reason: why not, in a few words.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.USAGE
+
+    def __init__(self, *, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(path, reason)
+
+    def __str__(self) -> str:
+        return f"cannot use the key in {self.path}: {self.reason}"

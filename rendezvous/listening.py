@@ -1,4 +1,4 @@
-"""Opens the server's two sockets, on one address and one port number."""
+"""Opens the server's two first sockets, on one address and one port number."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ UDP_BUFFER_SIZE = 4 * 1024 * 1024
 _FREE_PORT_ATTEMPTS = 16
 """Port 0 takes a TCP port that is free; the UDP port of that number may not be."""
 
-_ANYWHERE = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}
-"""Wildcard hosts, and an address behind the default route (RFC 5737, RFC 3849) to ask the kernel about."""
+_OUTSIDE = {4: (socket.AF_INET, "192.0.2.1"), 6: (socket.AF_INET6, "2001:db8::1")}
+"""By IP version, an address behind the default route (RFC 5737, RFC 3849) to ask the kernel about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def listen(host: str, port: int) -> Listening:
                 continue
             if is_taken:
                 raise PortInUse(host=host, port=port) from exc
-            raise CannotListen(host=host, port=port, reason=_words(exc)) from exc
+            raise CannotListen(host=host, port=port, reason=words_of(exc)) from exc
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -74,24 +74,55 @@ def primary_address(address: TransportAddress) -> IPAddress:
     Connecting a UDP socket sends nothing; it makes the kernel choose a source address. Without a route it is
     the loopback address.
     """
-    target = _ANYWHERE.get(str(address.ip))
-    if target is None:
+    if not address.ip.is_unspecified:
         return address.ip
-    for family, destination in ((socket.AF_INET, _ANYWHERE["0.0.0.0"]), (socket.AF_INET6, target)):
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.connect((destination, 9))
-            except OSError:
-                continue
-            return TransportAddress.from_sockaddr(probe.getsockname()).ip
-    return TransportAddress.parse("127.0.0.1:0").ip
+    versions = (4, 6) if address.ip.version == 6 else (4,)
+    found = (own_address(version) for version in versions)
+    return next((ip for ip in found if ip is not None), TransportAddress.parse("127.0.0.1:0").ip)
+
+
+def own_address(version: int) -> IPAddress | None:
+    """The address that the machine sends from when it sends to the Internet; None without a route.
+
+    Args:
+        version: 4 or 6.
+    """
+    family, destination = _OUTSIDE[version]
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((destination, 9))
+        except OSError:
+            return None
+        return TransportAddress.from_sockaddr(probe.getsockname()).ip
+
+
+def open_datagrams(ip: IPAddress, port: int) -> socket.socket:
+    """A bound, non-blocking UDP socket.
+
+    Args:
+        ip: ``::`` receives IPv4 as well.
+        port: 0 takes a free one.
+
+    Raises:
+        OSError: the system objects.
+    """
+    family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
+    opened = _bound(family, socket.SOCK_DGRAM, str(ip), port)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_BUFFER_SIZE)
+    return opened
+
+
+def words_of(exc: OSError | UnicodeError) -> str:
+    """The reason of a refusal, for people."""
+    text = exc.strerror if isinstance(exc, OSError) else None
+    return (text or "not a host name").lower()
 
 
 def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as exc:
-        raise CannotListen(host=host, port=port, reason=_words(exc)) from exc
+        raise CannotListen(host=host, port=port, reason=words_of(exc)) from exc
     family, _, _, _, sockaddr = found[0]
     return family, str(sockaddr[0])
 
@@ -100,11 +131,11 @@ def _open(family: socket.AddressFamily, ip: str, port: int) -> Listening:
     with ExitStack() as stack:
         tcp = stack.enter_context(_bound(family, socket.SOCK_STREAM, ip, port))
         number = tcp.getsockname()[1]
-        udp = stack.enter_context(_bound(family, socket.SOCK_DGRAM, ip, number))
-        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_BUFFER_SIZE)
+        address = TransportAddress.from_sockaddr((ip, number))
+        udp = stack.enter_context(open_datagrams(address.ip, number))
         tcp.listen(BACKLOG)
         stack.pop_all()  # both are open: now they are the caller's
-    return Listening(tcp=tcp, udp=udp, address=TransportAddress.from_sockaddr((ip, number)))
+    return Listening(tcp=tcp, udp=udp, address=address)
 
 
 def _bound(family: socket.AddressFamily, kind: socket.SocketKind, ip: str, port: int) -> socket.socket:
@@ -121,8 +152,3 @@ def _bound(family: socket.AddressFamily, kind: socket.SocketKind, ip: str, port:
         opened.close()
         raise
     return opened
-
-
-def _words(exc: OSError | UnicodeError) -> str:
-    text = exc.strerror if isinstance(exc, OSError) else None
-    return (text or "not a host name").lower()

@@ -28,9 +28,10 @@ from natcore.registry import (
     SendControl,
     SendDatagram,
 )
+from rendezvous.alternates import Alternates, open_alternates
 from rendezvous.config import ServerConfig
 from rendezvous.connections import READ_SIZE, ConnectionOwner, ControlConnection, QueueLimits
-from rendezvous.datagrams import DatagramSocket
+from rendezvous.datagrams import DatagramSockets
 from rendezvous.listening import Listening, listen, primary_address
 from rendezvous.trace import FileTrace, NoTrace, Trace
 
@@ -45,12 +46,12 @@ class Server:
     Attributes:
         address: where it listens, with the port that was really taken.
         primary_address: how the machine is known to others.
+        discovery: what behaviour discovery it offers, in words.
     """
 
     def __init__(self, config: ServerConfig, report: Callable[[str], None]) -> None:
         self._config = config
         self._report = report
-        self._registry = Registry(config.registry, secrets.token_bytes)
         self._trace: Trace = NoTrace()
         self._connections: dict[ConnectionId, ControlConnection] = {}
         self._names = map(ConnectionId, itertools.count(1))
@@ -75,17 +76,26 @@ class Server:
 
         Raises:
             CannotListen: the system does not let us.
+            AlternateRefused: nor have a second address or port.
         """
+        config = self._config
         self._loop = asyncio.get_running_loop()
-        self._listening: Listening = listen(self._config.host, self._config.port)
+        self._listening: Listening = listen(config.host, config.port)
+        self._alternates: Alternates | None = None
         try:
-            if self._config.trace is not None:
-                self._trace = FileTrace(self._config.trace)
-            self._datagrams = DatagramSocket(self._listening.udp, self._datagram_received)
+            self._alternates = open_alternates(self._listening, config.alternate, asked_port=config.port)
+            self._registry = Registry(
+                config.registry, secrets.token_bytes, self._alternates.offer, self._alternates.link
+            )
+            if config.trace is not None:
+                self._trace = FileTrace(config.trace)
+            sockets = (self._listening.udp, *self._alternates.sockets)
+            self._datagrams = DatagramSockets(sockets, self._datagram_received)
             self._tcp = await self._loop.create_server(self._new_connection, sock=self._listening.tcp)
             self._datagrams.start(self._loop)
+            self._arm_timer()
         except BaseException:
-            self._listening.close()
+            self._close_sockets()
             raise
         return self
 
@@ -114,13 +124,23 @@ class Server:
         """The address by which the machine is known."""
         return primary_address(self.address)
 
+    @property
+    def discovery(self) -> str:
+        """What behaviour discovery it offers, one line for the operator."""
+        return "" if self._alternates is None else self._alternates.description
+
+    def _close_sockets(self) -> None:
+        self._listening.close()
+        if self._alternates is not None:
+            self._alternates.close()
+
     def _close(self) -> None:
         for connection in list(self._connections.values()):
             connection.abort()
         if self._timer is not None:
             self._timer.cancel()
         self._datagrams.stop(self._loop)
-        self._listening.close()
+        self._close_sockets()
         counters = asdict(self._registry.counters)
         logger.info("= %s", ", ".join(f"{count} {name}" for name, count in counters.items()))
         self._trace("counted", **counters)

@@ -11,6 +11,7 @@ from natcore.registry.commands import (
 )
 from natcore.registry.config import RegistryConfig
 from natcore.registry.counters import Counters
+from natcore.registry.reflection import LinkOptions, Offer
 from natcore.registry.registry import Registry
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "Command",
     "ConnectionId",
     "Counters",
+    "LinkOptions",
+    "Offer",
     "Registry",
     "RegistryConfig",
     "Report",

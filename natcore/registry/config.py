@@ -38,6 +38,13 @@ class RegistryConfig:
         introduction_rate: introductions a second that one client may cause, in the long run. Each makes
             somebody else send up to ``MAX_CANDIDATES`` times a dozen checks.
         introduction_burst: introductions that a client may cause at once: a group call.
+        reflection_rate: answers a second that one source (IPv6: one /64) may have from another endpoint than
+            it wrote to, or to another port, in the long run. A discovery asks for a dozen and retransmits
+            some; behind one carrier's NAT there are several at a time.
+        reflection_burst: so many at once: twenty discoveries.
+        total_reflection_rate: the same, to everybody together; a second's worth at once. At 100 bytes each it
+            is 1.6 Mbit/s that forged sources can have us send from where nobody asked.
+        max_reflection_sources: that are remembered, some 200 bytes each; the least recent one is forgotten.
     """
 
     registration_timeout: float = 10.0
@@ -55,3 +62,7 @@ class RegistryConfig:
     max_malformed_lines: int = 8
     introduction_rate: float = 10.0
     introduction_burst: int = 20
+    reflection_rate: float = 64.0
+    reflection_burst: int = 256
+    total_reflection_rate: float = 2000.0
+    max_reflection_sources: int = 4096

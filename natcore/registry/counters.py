@@ -18,6 +18,11 @@ class Counters:
         awakes: believed Awake requests.
         retransmissions: believed ones that came again.
         bindings: plain Binding requests, answered as any STUN server would.
+        reflections: of these answers, those that went from another endpoint or to another port.
+        refused_reflections: those that were beyond the limits.
+        link_messages: what the other server said.
+        forged_link_messages: what claimed to be of the other server.
+        replayed_link_messages: authentic ones that had come before.
         undecodable_datagrams: those that are not STUN, or damaged.
         unexpected_datagrams: STUN, but nothing that this server answers.
         unknown_sessions: Awake requests for a session that does not exist.
@@ -33,6 +38,11 @@ class Counters:
     awakes: int = 0
     retransmissions: int = 0
     bindings: int = 0
+    reflections: int = 0
+    refused_reflections: int = 0
+    link_messages: int = 0
+    forged_link_messages: int = 0
+    replayed_link_messages: int = 0
     undecodable_datagrams: int = 0
     unexpected_datagrams: int = 0
     unknown_sessions: int = 0

@@ -9,9 +9,10 @@ strangers cannot fill the memory however many addresses they write from.
 datagram                           answer                          counted as
 =================================  ==============================  =================
 not STUN, damaged                  none                            undecodable
-Binding request of classic STUN    success (RFC 5389 section 12.2) bindings
+Binding request of classic STUN    see natcore.registry.reflection          bindings
+of our own method                  see natcore.registry.reflection link_messages
 not a Binding request              none                            unexpected
-Binding request, no USERNAME       success (RFC 8489 section 12)   bindings
+Binding request, no USERNAME       see natcore.registry.reflection          bindings
 USERNAME of no session             401 if not larger               unknown_sessions
 integrity missing or wrong         401 if not larger               forged_awakes
 an attribute that we must know     420, signed                     unexpected
@@ -29,19 +30,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from natcore.address import TransportAddress
 from natcore.errors import DecodeError
 from natcore.registry.client import Client, Observation
 from natcore.registry.counters import Counters
+from natcore.registry.reflection import Answer, Arrival, Reflector
 from natcore.stun import (
     AwakeSequence,
+    ClassicRequest,
     Message,
     MessageClass,
     Method,
     ReceivedMessage,
     Username,
     answer_binding_request,
-    answer_classic_request,
     error_response,
     not_understood,
     short_term_key,
@@ -53,11 +54,11 @@ class Finding:
     """What one datagram leads to.
 
     Attributes:
-        response: what to answer its source, or None.
+        answer: what to send, or None.
         client: whose address its source is now, or None if it proves nothing new.
     """
 
-    response: bytes | None = None
+    answer: Answer | None = None
     client: Client | None = None
 
 
@@ -67,64 +68,72 @@ _NOTHING = Finding()
 class Observer:
     """Examines datagrams against the sessions there are; remembers one observation a session."""
 
-    def __init__(self, sessions: Mapping[str, Client], counters: Counters) -> None:
+    def __init__(self, sessions: Mapping[str, Client], reflector: Reflector, counters: Counters) -> None:
         self._sessions = sessions
+        self._reflector = reflector
         self._counters = counters
 
-    def examine(self, data: bytes, source: TransportAddress) -> Finding:
-        """Judges one datagram; never raises, whatever the bytes are."""
+    def examine(self, data: bytes, arrival: Arrival, now: float) -> Finding:
+        """Judges one datagram; never raises, whatever the bytes are. ``now`` is in seconds."""
         try:
             request = Message.decode(data)
         except DecodeError:
-            return self._examine_classic(data, source)
+            return self._examine_classic(data, arrival, now)
+        if request.method is Method.SERVER_LINK:
+            return Finding(answer=self._reflector.receive_link(request, arrival, now))
         is_request = (request.method, request.message_class) == (Method.BINDING, MessageClass.REQUEST)
-        if not is_request or source.port == 0:  # nobody can be answered, or reached, at port 0
+        if not is_request or arrival.source.port == 0:  # nobody can be answered, or reached, at port 0
             self._counters.unexpected_datagrams += 1
             return _NOTHING
         username = request.get(Username)
         if username is None:
-            self._counters.bindings += 1
-            return Finding(response=answer_binding_request(request, source))
+            return Finding(answer=self._reflector.answer(request, arrival, now))
         client = self._sessions.get(username.value)
         if client is None:
             self._counters.unknown_sessions += 1
-            return _unauthenticated(request)
-        return self._authenticate(client, request, source)
+            return _unauthenticated(request, arrival)
+        return self._authenticate(client, request, arrival)
 
-    def _examine_classic(self, data: bytes, source: TransportAddress) -> Finding:
-        answer = answer_classic_request(data, source) if source.port else None
-        if answer is None:
+    def _examine_classic(self, data: bytes, arrival: Arrival, now: float) -> Finding:
+        request = ClassicRequest.decode(data) if arrival.source.port else None
+        if request is None:
             self._counters.undecodable_datagrams += 1
             return _NOTHING
-        self._counters.bindings += 1
-        return Finding(response=answer)
+        return Finding(answer=self._reflector.answer_classic(request, arrival, now))
 
-    def _authenticate(self, client: Client, request: ReceivedMessage, source: TransportAddress) -> Finding:
+    def _authenticate(self, client: Client, request: ReceivedMessage, arrival: Arrival) -> Finding:
         key = short_term_key(client.key)
         if not request.is_authentic(key):
             self._counters.forged_awakes += 1
-            return _unauthenticated(request)
+            return _unauthenticated(request, arrival)
         if not_understood(request):
             self._counters.unexpected_datagrams += 1
-            return Finding(response=answer_binding_request(request, source, key=key))  # a 420
+            return Finding(answer=_signed(request, arrival, key))  # a 420
         sequence = request.get(AwakeSequence)
         if sequence is None:
             self._counters.unexpected_datagrams += 1
-            return Finding(response=error_response(request, 400, "Bad Request", key))
-        observation = Observation(sequence=sequence.value, transaction=request.transaction_id, source=source)
+            return Finding(answer=arrival.back(error_response(request, 400, "Bad Request", key)))
+        observation = Observation(
+            sequence=sequence.value, transaction=request.transaction_id, source=arrival.source
+        )
         last = client.observation
         if last == observation:
             self._counters.retransmissions += 1
-            return Finding(response=answer_binding_request(request, source, key=key))
+            return Finding(answer=_signed(request, arrival, key))
         if last is not None and sequence.value <= last.sequence:
             self._counters.replayed_awakes += 1
             return _NOTHING
         self._counters.awakes += 1
         client.observation = observation
-        return Finding(response=answer_binding_request(request, source, key=key), client=client)
+        return Finding(answer=_signed(request, arrival, key), client=client)
 
 
-def _unauthenticated(request: ReceivedMessage) -> Finding:
+def _signed(request: ReceivedMessage, arrival: Arrival, key: bytes) -> Answer | None:
+    data = answer_binding_request(request, arrival.source, key=key)
+    return None if data is None else arrival.back(data)
+
+
+def _unauthenticated(request: ReceivedMessage, arrival: Arrival) -> Finding:
     """A 401, unless it were larger than the request: that would amplify what a forged source asks for."""
     response = error_response(request, 401, "Unauthenticated")
-    return Finding(response=response) if len(response) <= len(request.raw) else _NOTHING
+    return Finding(answer=arrival.back(response)) if len(response) <= len(request.raw) else _NOTHING

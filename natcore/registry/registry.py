@@ -63,6 +63,7 @@ from natcore.registry.config import RegistryConfig
 from natcore.registry.counters import Counters
 from natcore.registry.introductions import believed_part, introduction_of, refusal
 from natcore.registry.observer import Observer
+from natcore.registry.reflection import NO_OFFER, Answer, Arrival, LinkOptions, Offer, Reflector
 from natcore.registry.timeouts import TimeoutQueue
 from natcore.registry.token_bucket import TokenBucket
 
@@ -75,16 +76,29 @@ class Registry:
 
     After every call in, the shell carries out :meth:`next_command` until it is None and arms one timer for
     :meth:`get_timer`. ``now`` is in seconds and never runs backwards.
+
+    Args:
+        config: its limits.
+        random: where session names and keys come from.
+        offer: what behaviour discovery has at hand.
+        link: another server that serves as our alternate address, or None.
     """
 
-    def __init__(self, config: RegistryConfig, random: RandomBytes) -> None:
+    def __init__(
+        self,
+        config: RegistryConfig,
+        random: RandomBytes,
+        offer: Offer = NO_OFFER,
+        link: LinkOptions | None = None,
+    ) -> None:
         self.counters = Counters()
         self._config = config
         self._random = random
         self._connections: dict[ConnectionId, Connection] = {}
         self._clients: dict[ClientId, Client] = {}
         self._sessions: dict[str, Client] = {}
-        self._observer = Observer(self._sessions, self.counters)
+        self._reflector = Reflector(offer, config, self.counters, link, random)
+        self._observer = Observer(self._sessions, self._reflector, self.counters)
         self._announcer = Announcer(
             interval=config.announcement_interval,
             interval_per_client=config.announcement_interval_per_client,
@@ -183,9 +197,10 @@ class Registry:
     ) -> None:
         """Takes one UDP datagram that came from ``source`` to the local address ``base``."""
         self._now = now
-        finding = self._observer.examine(data, source)
-        if finding.response is not None:
-            self._commands.append(SendDatagram(data=finding.response, destination=source, base=base))
+        finding = self._observer.examine(data, Arrival(source=source, local=base), now)
+        if finding.answer is not None:
+            self._commands.append(_sending(finding.answer))
+        self._tell_operator()
         if finding.client is not None:
             self._observe(finding.client, ReflexiveAddress(source))
             self._announce()
@@ -205,6 +220,9 @@ class Registry:
         for connection in self._pings.take_due(now):
             self._pings.restart(connection, now)
             self._send(connection, Ping())
+        if (due := self._reflector.handle_timer(now)) is not None:
+            self._commands.append(_sending(due))
+        self._tell_operator()
         self._announce()
 
     def drain(self, now: float) -> None:
@@ -230,6 +248,7 @@ class Registry:
             self._silences.deadline,
             self._pings.deadline,
             self._announcer.deadline(self._now),
+            self._reflector.get_timer(),
         )
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
@@ -416,6 +435,10 @@ class Registry:
         for queue in (self._unregistered, self._partial_lines, self._silences, self._pings):
             queue.stop(held.id)
 
+    def _tell_operator(self) -> None:
+        if (line := self._reflector.news(self._now)) is not None:
+            self._commands.append(Report(line))
+
     # --- sending --------------------------------------------------------------------------------------
 
     def _send(self, connection: ConnectionId, message: ServerMessage) -> None:
@@ -435,3 +458,7 @@ class Registry:
             )
             if connections:
                 self._commands.append(Broadcast(connections=connections, message=announcement))
+
+
+def _sending(answer: Answer) -> SendDatagram:
+    return SendDatagram(data=answer.data, destination=answer.destination, base=answer.origin)

@@ -8,6 +8,7 @@ from natcore.stun.attributes import (
     AddressErrorCode,
     AddressFamily,
     AlternateDomain,
+    AlternatePort,
     AlternateServer,
     Attribute,
     AwakeSequence,
@@ -35,6 +36,7 @@ from natcore.stun.attributes import (
     ReservationToken,
     ResponseOrigin,
     ResponsePort,
+    ServerLink,
     Software,
     UnknownAttribute,
     UnknownAttributes,
@@ -45,7 +47,7 @@ from natcore.stun.attributes import (
     XorPeerAddress,
     XorRelayedAddress,
 )
-from natcore.stun.classic import answer_classic_request
+from natcore.stun.classic import ChangedAddress, ClassicRequest, SourceAddress
 from natcore.stun.header import (
     HEADER_SIZE,
     MAGIC_COOKIE,
@@ -72,6 +74,8 @@ from natcore.stun.server import (
     answer_binding_request,
     error_response,
     not_understood,
+    success_response,
+    unknown_attributes_response,
 )
 from natcore.stun.transaction import (
     ClientTransaction,
@@ -89,11 +93,14 @@ __all__ = [
     "AddressErrorCode",
     "AddressFamily",
     "AlternateDomain",
+    "AlternatePort",
     "AlternateServer",
     "Attribute",
     "AwakeSequence",
     "ChangeRequest",
+    "ChangedAddress",
     "ChannelNumber",
+    "ClassicRequest",
     "ClientTransaction",
     "Data",
     "DontFragment",
@@ -124,7 +131,9 @@ __all__ = [
     "ResponseOrigin",
     "ResponsePort",
     "RetransmissionSchedule",
+    "ServerLink",
     "Software",
+    "SourceAddress",
     "TransactionId",
     "TransactionState",
     "UnknownAttribute",
@@ -136,11 +145,12 @@ __all__ = [
     "XorPeerAddress",
     "XorRelayedAddress",
     "answer_binding_request",
-    "answer_classic_request",
     "error_response",
     "is_stun",
     "long_term_key",
     "not_understood",
     "short_term_key",
+    "success_response",
+    "unknown_attributes_response",
     "user_hash",
 ]

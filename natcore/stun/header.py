@@ -53,6 +53,8 @@ class Method(IntEnum):
     DATA = 0x007
     CREATE_PERMISSION = 0x008
     CHANNEL_BIND = 0x009
+    SERVER_LINK = 0x0DA
+    """Ours, between two rendezvous servers, from the Expert Review range."""
 
 
 class MessageClass(IntEnum):
@@ -75,6 +77,7 @@ ALLOWED_CLASSES: Mapping[Method, frozenset[MessageClass]] = MappingProxyType(
         Method.DATA: frozenset({MessageClass.INDICATION}),
         Method.CREATE_PERMISSION: _TRANSACTION,
         Method.CHANNEL_BIND: _TRANSACTION,
+        Method.SERVER_LINK: frozenset({MessageClass.INDICATION}),
     }
 )
 """The classes that each method's messages may have; others do not decode (RFC 8489 section 6.3)."""

@@ -1,5 +1,7 @@
 """The answers of a STUN server, as pure functions of a request and of where it came from (RFC 8489 6.3).
 
+What behaviour discovery adds to the answers that strangers get is in :mod:`natcore.registry.reflection`.
+
 What a stranger's forged source address can make us send to a victim is bounded. A plain success response is
 as small as it gets, 32 bytes for IPv4: against a bare 20-byte request that is 60 bytes for 48 with the IP and
 UDP headers, a factor of 1.25, and the one answer that may be larger than its request (IPv6: 92 for 68, 1.35).
@@ -23,8 +25,9 @@ UNKNOWN_ATTRIBUTE_CODE = 420
 """The error code for comprehension-required attributes that the server does not know (section 14.8)."""
 
 _NOT_UNDERSTOOD = (ChangeRequest, ResponsePort, Padding)
-"""Comprehension-required attributes of RFC 5780 that decode, but that a server with one address cannot obey.
-Who ignores CHANGE-REQUEST makes a client believe in a NAT that filters nothing; a 420 tells the truth."""
+"""Comprehension-required attributes of RFC 5780 that decode, but that are not obeyed where a request proves
+who sent it: what its answer proves is the way that it came. Who ignores CHANGE-REQUEST makes a client believe
+in a NAT that filters nothing; a 420 tells the truth."""
 
 _ASKS_NOTHING = ChangeRequest()
 """With neither flag it asks for an answer from where the request went (RFC 5780 section 6.1)."""
@@ -46,9 +49,37 @@ def answer_binding_request(
         return None
     unknown = not_understood(request)
     if unknown:
-        attributes = (ErrorCode(UNKNOWN_ATTRIBUTE_CODE, ""), UnknownAttributes(unknown))
-        return _respond(request, MessageClass.ERROR_RESPONSE, attributes, key)
-    return _respond(request, MessageClass.SUCCESS_RESPONSE, (XorMappedAddress(source),), key)
+        return unknown_attributes_response(request, unknown, key)
+    return success_response(request, (XorMappedAddress(source),), key)
+
+
+def success_response(
+    request: ReceivedMessage, attributes: tuple[Attribute, ...], key: bytes | None = None
+) -> bytes:
+    """A success response; a FINGERPRINT is added if the request had one.
+
+    Nothing bounds its size, as in :func:`error_response`.
+
+    Args:
+        request: what is answered.
+        attributes: what it carries, in wire order.
+        key: signs the answer, with the algorithm that the request was signed with; None leaves it unsigned.
+    """
+    return _respond(request, MessageClass.SUCCESS_RESPONSE, attributes, key)
+
+
+def unknown_attributes_response(
+    request: ReceivedMessage, types: tuple[int, ...], key: bytes | None = None
+) -> bytes:
+    """A 420 without a reason phrase, which names what was not understood (section 6.3.1).
+
+    Args:
+        request: what is refused.
+        types: of its attributes, at least one.
+        key: signs the answer, with the algorithm that the request was signed with; None leaves it unsigned.
+    """
+    attributes = (ErrorCode(UNKNOWN_ATTRIBUTE_CODE, ""), UnknownAttributes(types))
+    return _respond(request, MessageClass.ERROR_RESPONSE, attributes, key)
 
 
 def error_response(request: ReceivedMessage, code: int, reason: str, key: bytes | None = None) -> bytes:

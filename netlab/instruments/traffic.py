@@ -2,7 +2,7 @@
 
 A stand-alone program of the standard library alone, run inside a router's network::
 
-    python3 traffic.py --from 192.168.1.254 --to 192.0.2.1 --rate 100 --poisson --seed 7
+    python3 traffic.py --from 192.168.1.254 --to 192.0.2.3 --rate 100 --poisson --seed 7
 
 The device is one end of a veth pair, whose other end is one more port of the home's bridge. So its packets
 enter the router where those of a host do: what a router sends itself would pass by the rules that choose
@@ -186,7 +186,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="keep opening new UDP mappings in a NAT")
     parser.add_argument("--from", dest="source", type=IPv4Address, required=True, help="a free home address")
     parser.add_argument(
-        "--to", type=IPv4Address, default="192.0.2.1", help="whom to send to; the lab's core by default"
+        "--to", type=IPv4Address, default="192.0.2.3", help="whom to send to; the lab's sink by default"
     )
     parser.add_argument("--bridge", default="lan0", help="of the home")
     parser.add_argument("--rate", type=float, required=True, help=f"mappings a second, at most {MAX_RATE:g}")

@@ -35,6 +35,12 @@ INSTRUMENT_ADDRESSES = (IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2"))
 INSTRUMENT_ADDRESSES_IPV6 = (IPv6Address("2001:db8:ffff::1"), IPv6Address("2001:db8:ffff::2"))
 """The same for IPv6, in labs that have it."""
 
+SINK_ADDRESS = IPv4Address("192.0.2.3")
+"""Where background traffic goes: the core swallows it. Were it answered with ICMP errors, these would use up
+the few that a kernel sends to one host a second, and traceroute would see no core any more."""
+
+_CORE_ADDRESSES = (*INSTRUMENT_ADDRESSES, SINK_ADDRESS, *INSTRUMENT_ADDRESSES_IPV6)
+
 MAX_NODES = 250
 """Nodes of one lab; a bound against a slip in a loop, far above what one machine is asked for."""
 
@@ -363,12 +369,12 @@ def _check_home(topology: Topology, nat: Nat) -> None:
 
 def _check_public_addresses(topology: Topology) -> None:
     addresses = list(_public_addresses(topology))
-    if twice := _repeated([*addresses, *INSTRUMENT_ADDRESSES, *INSTRUMENT_ADDRESSES_IPV6]):
+    if twice := _repeated([*addresses, *_CORE_ADDRESSES]):
         raise BadTopology(f"public address {twice} is used twice")
     _check_routed([(nat.name, nat.lan_network) for nat in topology.nats if not nat.translates])
     _check_routed([(nat.name, nat.lan6_network) for nat in topology.nats if nat.lan6_network is not None])
     homes = [(nat.name, network) for nat in topology.nats for network in (nat.lan_network, nat.lan6_network)]
-    for address in (*addresses, *INSTRUMENT_ADDRESSES, *INSTRUMENT_ADDRESSES_IPV6):
+    for address in (*addresses, *_CORE_ADDRESSES):
         for name, home in homes:
             if home is not None and address in home:
                 raise BadTopology(f"public address {address} lies inside the home network of {name!r}")

@@ -1,4 +1,4 @@
-"""The ``peer`` program: ``chat``, ``connect``, ``listen`` and ``map``.
+"""The ``peer`` program: ``chat``, ``connect``, ``listen``, ``check`` and ``map``.
 
 Results go to standard output, logs to standard error. Exit codes are those of :mod:`peer.exit_codes`.
 """
@@ -19,6 +19,7 @@ from natcore.ice import IceConfig
 from natcore.portmap import MappingProtocol
 from peer import oneshot
 from peer.chat import COMMANDS, Chat
+from peer.cli.check import check_command
 from peer.cli.map import map_group
 from peer.cli.options import (
     Options,
@@ -216,6 +217,7 @@ async def _ask(console: Console, question: str, parse: Callable[[str], T]) -> T 
             console.show(str(exc))
 
 
+cli.add_command(check_command)
 cli.add_command(map_group)
 
 

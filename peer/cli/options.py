@@ -44,6 +44,19 @@ def parsed_by(parse: Callable[[str], T]) -> Callable[[click.Context, click.Param
     return callback
 
 
+def parsed_each_by(
+    parse: Callable[[str], T],
+) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], tuple[T, ...]]:
+    """The same for an option that may be repeated."""
+    one = parsed_by(parse)
+
+    def callback(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[T, ...]:
+        parsed = (one(ctx, param, value) for value in values)
+        return tuple(value for value in parsed if value is not None)
+
+    return callback
+
+
 def parse_id(text: str) -> str:
     """The id that somebody typed.
 

@@ -77,16 +77,20 @@ def test_debians_classic_client_does_not_take_a_server_with_one_address_for_an_o
     assert "Primary: Firewall" in printed, "an answer to its CHANGE-REQUEST would have made it say Open"
 
 
+@pytest.mark.parametrize("options", [(), ("--alternate-ip", "127.0.0.2")], ids=["one address", "two"])
 async def test_aioice_gathers_its_server_reflexive_candidate(
-    server: Rendezvous, monkeypatch: pytest.MonkeyPatch
+    options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with Rendezvous(options=options) as server:
+        found = await gather_by_aioice(server, monkeypatch)
+    assert found["srflx"] == found["host"]
+
+
+async def gather_by_aioice(server: Rendezvous, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, int]]:
     monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
     connection = aioice.Connection(ice_controlling=True, stun_server=("127.0.0.1", server.port))
     try:
         await connection.gather_candidates()
-        found = {
-            candidate.type: (candidate.host, candidate.port) for candidate in connection.local_candidates
-        }
+        return {candidate.type: (candidate.host, candidate.port) for candidate in connection.local_candidates}
     finally:
         await connection.close()
-    assert found["srflx"] == found["host"]

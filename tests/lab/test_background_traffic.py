@@ -65,8 +65,8 @@ def test_every_datagram_is_a_new_mapping_of_the_public_address(lab: Lab, name: s
     sent = stop(traffic)
     opened = mappings(lab, "nat-elsa")
     assert len(opened) == sent
-    assert all("src=192.168.1.254 dst=192.0.2.1" in entry for entry in opened)
-    assert all(f"src=192.0.2.1 dst={PUBLIC['nat-elsa']}" in entry for entry in opened), opened[0]
+    assert all("src=192.168.1.254 dst=192.0.2.3" in entry for entry in opened)
+    assert all(f"src=192.0.2.3 dst={PUBLIC['nat-elsa']}" in entry for entry in opened), opened[0]
 
 
 def test_behind_two_routers_it_passes_both(lab: Lab) -> None:

@@ -1,5 +1,6 @@
 """STUN attributes: one frozen class each, grouped by the RFC that defines them, and the table of all."""
 
+from natcore.stun.attributes.alternate_port import AlternatePort
 from natcore.stun.attributes.attribute import (
     COMPREHENSION_OPTIONAL,
     Attribute,
@@ -16,6 +17,7 @@ from natcore.stun.attributes.behavior import (
     ResponsePort,
 )
 from natcore.stun.attributes.ice import IceControlled, IceControlling, Priority, UseCandidate
+from natcore.stun.attributes.server_link import ServerLink
 from natcore.stun.attributes.shapes import AddressFamily
 from natcore.stun.attributes.stun import (
     AlternateDomain,
@@ -56,6 +58,7 @@ __all__ = [
     "AddressErrorCode",
     "AddressFamily",
     "AlternateDomain",
+    "AlternatePort",
     "AlternateServer",
     "Attribute",
     "AwakeSequence",
@@ -83,6 +86,7 @@ __all__ = [
     "ReservationToken",
     "ResponseOrigin",
     "ResponsePort",
+    "ServerLink",
     "Software",
     "UnknownAttribute",
     "UnknownAttributes",

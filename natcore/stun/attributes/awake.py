@@ -1,4 +1,4 @@
-"""The one attribute of our own: the number that makes an Awake request impossible to replay.
+"""An attribute of our own: the number that makes an Awake request impossible to replay.
 
 Not from any RFC, and not registered: its type lies in the Expert Review range of RFC 8489 section 18.3, where
 it is comprehension-optional, so any other STUN server ignores it.

@@ -30,6 +30,7 @@ def test_the_core_routes_each_public_address_to_its_link_and_bridges_nothing() -
         "route replace 203.0.113.7 dev v3",
     ]
     assert "address add 192.0.2.1 dev lo" in core
+    assert "route add blackhole 192.0.2.3" in core
     assert not any("bridge" in line for line in core)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from natcore.address import TransportAddress
-from natcore.stun import MAGIC_COOKIE, answer_classic_request
+from natcore.stun import MAGIC_COOKIE, ChangeRequest, ClassicRequest, MappedAddress
 
 SOURCE = TransportAddress.parse("203.0.113.7:40001")
 TRANSACTION_ID = b"0123456789abcdef"
@@ -20,24 +20,39 @@ def request(attributes: bytes = b"", *, kind: int = 0x0001, transaction_id: byte
     [b"", NO_CHANGE, bytes.fromhex("80220004 74657374")],
     ids=["nothing", "a change request that asks for no change", "an optional attribute"],
 )
-def test_a_classic_request_learns_its_source_in_the_clear(attributes: bytes) -> None:
-    assert answer_classic_request(request(attributes), SOURCE) == SUCCESS
+def test_a_classic_request_is_answered_with_its_own_transaction_id(attributes: bytes) -> None:
+    classic = ClassicRequest.decode(request(attributes))
+    assert classic is not None
+    assert classic.change == ChangeRequest()
+    assert classic.response((MappedAddress(SOURCE),)) == SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("flags", "change"),
+    [
+        (2, ChangeRequest(change_port=True)),
+        (4, ChangeRequest(change_ip=True)),
+        (6, ChangeRequest(True, True)),
+    ],
+)
+def test_what_it_wants_changed_is_read(flags: int, change: ChangeRequest) -> None:
+    classic = ClassicRequest.decode(request(bytes.fromhex("00030004 000000") + bytes([flags])))
+    assert classic is not None
+    assert classic.change == change
 
 
 @pytest.mark.parametrize(
     "attributes",
     [
-        bytes.fromhex("00030004 00000002"),
-        bytes.fromhex("00030004 00000004"),
         bytes.fromhex("00020008 0001 0050 c0000201"),
         bytes.fromhex("00060004 656c7361"),
         bytes.fromhex("00080014") + bytes(20),
         bytes.fromhex("7fff0000"),
     ],
-    ids=["another port", "another address", "RESPONSE-ADDRESS", "USERNAME", "MESSAGE-INTEGRITY", "unknown"],
+    ids=["RESPONSE-ADDRESS", "USERNAME", "MESSAGE-INTEGRITY", "unknown"],
 )
-def test_a_request_that_wants_more_is_not_answered(attributes: bytes) -> None:
-    assert answer_classic_request(request(attributes), SOURCE) is None
+def test_a_request_that_wants_more_is_not_served(attributes: bytes) -> None:
+    assert ClassicRequest.decode(request(attributes)) is None
 
 
 @pytest.mark.parametrize(
@@ -53,5 +68,5 @@ def test_a_request_that_wants_more_is_not_answered(attributes: bytes) -> None:
         request(transaction_id=MAGIC_COOKIE.to_bytes(4, "big") + bytes(12)),
     ],
 )
-def test_what_is_no_classic_binding_request_is_not_answered(data: bytes) -> None:
-    assert answer_classic_request(data, SOURCE) is None
+def test_what_is_no_classic_binding_request_is_not_served(data: bytes) -> None:
+    assert ClassicRequest.decode(data) is None

@@ -13,6 +13,7 @@ from natcore.stun import (
     AddressErrorCode,
     AddressFamily,
     AlternateDomain,
+    AlternatePort,
     AlternateServer,
     Attribute,
     AwakeSequence,
@@ -39,6 +40,7 @@ from natcore.stun import (
     ReservationToken,
     ResponseOrigin,
     ResponsePort,
+    ServerLink,
     Software,
     TransactionId,
     UnknownAttribute,
@@ -125,6 +127,13 @@ WIRE: list[tuple[Attribute, int, str]] = [
     # ours
     (AwakeSequence(0), 0xDA01, "00" * 8),
     (AwakeSequence(2**64 - 1), 0xDA01, "ff" * 8),
+    (AlternatePort(), 0xDA02, "00000000"),
+    (AlternatePort(10081), 0xDA02, "27610000"),
+    (
+        ServerLink(sequence=1, sender=2, receiver=3),
+        0xDA03,
+        "0000000000000001 0000000000000002 0000000000000003",
+    ),
     # nobody's
     (UnknownAttribute(0x7777, b"abc"), 0x7777, "616263"),
 ]
@@ -206,6 +215,10 @@ MALFORMED: list[tuple[type[Attribute], str]] = [
     (Icmp, "00000604000005dc00"),
     (AwakeSequence, "00" * 7),
     (AwakeSequence, "00" * 9),
+    (AlternatePort, "0000"),
+    (ServerLink, "00" * 23),
+    (ServerLink, "00" * 25),
+    (AlternatePort, "0000000000"),
 ]
 
 
@@ -250,6 +263,7 @@ OUT_OF_RANGE: dict[str, Callable[[], Attribute]] = {
     "ICMP code 512": lambda: Icmp(0, 512),
     "ICMP data of 5 bytes": lambda: Icmp(0, 0, bytes(5)),
     "sequence 2^64": lambda: AwakeSequence(2**64),
+    "alternate port 65536": lambda: AlternatePort(65536),
     "type 0x10000": lambda: UnknownAttribute(0x10000, b""),
     "an unknown value of 64 KiB": lambda: UnknownAttribute(0x7777, bytes(0x10000)),
 }
