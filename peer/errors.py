@@ -9,6 +9,7 @@
     +-- AwakeFailed           the server does not see our datagrams: UDP is blocked
     +-- NoPath                introduced, but no datagram finds a way
     +-- ChannelClosed         the channel is closed and cannot be used any more
+    +-- MappingFailed         no gateway forwards a port for us
     +-- Undelivered           the peer has not confirmed a message; it may or may not have it
 """
 
@@ -154,3 +155,21 @@ class Undelivered(PeerError):
 
     def __str__(self) -> str:
         return f"{self.peer} has not confirmed it"
+
+
+class MappingFailed(PeerError):
+    """There is no port mapping.
+
+    Attributes:
+        reason: a clause for people, in our own words.
+    """
+
+    exit_code = ExitCode.NO_MAPPING
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        advice = "switch PCP, NAT-PMP or UPnP on in the gateway, or forward it by hand"
+        return f"no port mapping: {self.reason}; {advice}"

@@ -52,7 +52,7 @@ from peer.driver import Driver
 from peer.errors import AwakeFailed, NoPath, PeerUnavailable, RegistrationFailed, ServerUnreachable
 from peer.events import NodeEvent, ServerBack, ServerLost, ServerRefuses
 from peer.link import ServerLink, retry_delays
-from peer.portmapping import MapperConfig, PortMapper, Wanted
+from peer.portmapping import MapperConfig, PortMapper, Wanted, may_be_behind_nat
 from peer.server_address import ServerAddress
 from peer.sockets import open_sockets
 from peer.text import printable
@@ -300,11 +300,11 @@ class Node:
     # --- the gateway -------------------------------------------------------------------------------------
 
     def _begin_mapping(self, driver: Driver) -> None:
-        """Asks the gateway for our port, in the background and once; a public host has none to ask."""
+        """Asks the gateway for our port, in the background and once."""
         base = driver.endpoint.base
-        if not self._config.port_mapping or self._tasks is None or self._mapper is not None or base is None:
+        if not self._config.port_mapping or self._tasks is None or self._mapper is not None:
             return
-        if base.ip.version == 6 or base.ip.is_loopback or base.ip.is_global:
+        if base is None or not may_be_behind_nat(base.ip):
             return
         wanted = Wanted(internal=base, external_port=base.port)
         self._mapper = PortMapper(wanted, tell=self._handle_mapping, config=self._config.mapper)

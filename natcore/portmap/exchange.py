@@ -1,9 +1,12 @@
-"""One request to a gateway and its repetitions, one at a time."""
+"""One request to a gateway and its repetitions, one at a time; and what both clients make of it."""
 
 from __future__ import annotations
 
+from collections import deque
+
 from natcore.address import TransportAddress
 from natcore.agent import Transmit
+from natcore.portmap.mapping import PortMapEvent, RequestFailed
 from natcore.stun import ClientTransaction, RetransmissionSchedule, TransactionId, TransactionState
 
 _NO_ID = TransactionId(bytes(12))
@@ -66,3 +69,41 @@ class Exchange:
     def get_timer(self) -> float | None:
         """When :meth:`handle_timer` is due next."""
         return None if self._transaction is None else self._transaction.get_timer()
+
+
+class GatewayClient:
+    """What the clients of NAT-PMP and PCP share: an exchange, and the verbs that know nothing of it."""
+
+    def __init__(self, *, server: TransportAddress, base: TransportAddress) -> None:
+        self._exchange = Exchange(server=server, base=base)
+        self._events: deque[PortMapEvent] = deque()
+
+    @property
+    def server(self) -> TransportAddress:
+        """Where requests go, and where alone answers come from."""
+        return self._exchange.server
+
+    @property
+    def discarded(self) -> int:
+        """Datagrams that were no answer to what was asked."""
+        return self._exchange.discarded
+
+    def handle_timer(self, now: float) -> None:
+        """Repeats a request, or gives it up."""
+        if self._exchange.handle_timer(now):
+            self._fail(self._exchange.silence)
+
+    def datagrams_to_send(self) -> list[Transmit]:
+        """Hands over what is waiting to be sent."""
+        return self._exchange.datagrams_to_send()
+
+    def next_event(self) -> PortMapEvent | None:
+        """Hands over the oldest event."""
+        return self._events.popleft() if self._events else None
+
+    def get_timer(self) -> float | None:
+        """When :meth:`handle_timer` is due next."""
+        return self._exchange.get_timer()
+
+    def _fail(self, reason: str) -> None:
+        self._events.append(RequestFailed(reason=reason))

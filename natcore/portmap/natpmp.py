@@ -14,16 +14,14 @@ one for the whole machine, and anybody in the home network can send them; the ow
 from __future__ import annotations
 
 import struct
-from collections import deque
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address
 
 from natcore.address import IPAddress, TransportAddress
-from natcore.agent import Transmit
 from natcore.errors import DecodeError
 from natcore.portmap.epoch import NatPmpEpoch
-from natcore.portmap.exchange import Exchange
+from natcore.portmap.exchange import GatewayClient
 from natcore.portmap.mapping import (
     MAPPING_SCHEDULE,
     MAX_LIFETIME,
@@ -31,10 +29,8 @@ from natcore.portmap.mapping import (
     SERVER_PORT,
     GatewayAnswered,
     GatewayRestarted,
-    PortMapEvent,
     PortMapped,
     PortUnmapped,
-    RequestFailed,
 )
 
 VERSION = 0
@@ -167,12 +163,8 @@ class Response:
         )
 
 
-class NatPmpClient:
-    """See the module. It has the five verbs of :class:`natcore.agent.Agent`.
-
-    Attributes:
-        discarded: datagrams that were no answer to what was asked.
-    """
+class NatPmpClient(GatewayClient):
+    """See the module. It has the five verbs of :class:`natcore.agent.Agent`."""
 
     def __init__(self, *, gateway: IPAddress, base: TransportAddress, server_port: int = SERVER_PORT) -> None:
         """Makes a client that has asked for nothing yet.
@@ -182,22 +174,11 @@ class NatPmpClient:
             base: of the socket that the shell sends from; the gateway forwards to this address.
             server_port: another one is for tests.
         """
-        self._exchange = Exchange(server=TransportAddress(gateway, server_port), base=base)
+        super().__init__(server=TransportAddress(gateway, server_port), base=base)
         self._epoch = NatPmpEpoch()
         self._asked: MapRequest | None = None
         self._wants_address = False
         self._external_ip: IPAddress | None = None
-        self._events: deque[PortMapEvent] = deque()
-
-    @property
-    def discarded(self) -> int:
-        """Datagrams that were no answer to what was asked."""
-        return self._exchange.discarded
-
-    @property
-    def server(self) -> TransportAddress:
-        """Where requests go."""
-        return self._exchange.server
 
     # --- the owner ---------------------------------------------------------------------------------------
 
@@ -247,23 +228,6 @@ class NatPmpClient:
         else:
             self._receive_mapping(response)
 
-    def handle_timer(self, now: float) -> None:
-        """Repeats a request, or gives it up."""
-        if self._exchange.handle_timer(now):
-            self._fail(self._exchange.silence)
-
-    def datagrams_to_send(self) -> list[Transmit]:
-        """Hands over what is waiting to be sent."""
-        return self._exchange.datagrams_to_send()
-
-    def next_event(self) -> PortMapEvent | None:
-        """Hands over the oldest event."""
-        return self._events.popleft() if self._events else None
-
-    def get_timer(self) -> float | None:
-        """When :meth:`handle_timer` is due next."""
-        return self._exchange.get_timer()
-
     # --- inside ------------------------------------------------------------------------------------------
 
     def _awaited(self, data: bytes, source: TransportAddress) -> Response | None:
@@ -312,4 +276,4 @@ class NatPmpClient:
     def _fail(self, reason: str) -> None:
         self._asked = None
         self._wants_address = False
-        self._events.append(RequestFailed(reason=reason))
+        super()._fail(reason)

@@ -17,16 +17,14 @@ announcements to 224.0.0.1 are not listened to, as :mod:`natcore.portmap.natpmp`
 from __future__ import annotations
 
 import struct
-from collections import deque
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
 
 from natcore.address import IPAddress, TransportAddress
-from natcore.agent import Transmit
 from natcore.errors import DecodeError, MisuseError
 from natcore.portmap.epoch import PcpEpoch
-from natcore.portmap.exchange import Exchange
+from natcore.portmap.exchange import GatewayClient
 from natcore.portmap.mapping import (
     MAPPING_SCHEDULE,
     MAX_LIFETIME,
@@ -35,7 +33,6 @@ from natcore.portmap.mapping import (
     SERVER_PORT,
     GatewayAnswered,
     GatewayRestarted,
-    PortMapEvent,
     PortMapped,
     PortUnmapped,
     RequestFailed,
@@ -210,7 +207,7 @@ class Response:
         )
 
 
-class PcpClient:
+class PcpClient(GatewayClient):
     """See the module. It has the five verbs of :class:`natcore.agent.Agent`."""
 
     def __init__(
@@ -230,21 +227,10 @@ class PcpClient:
         if len(nonce) != NONCE_LENGTH:
             raise MisuseError(f"nonce: got {len(nonce)} bytes, expected {NONCE_LENGTH}")
         self._nonce = nonce
+        super().__init__(server=TransportAddress(gateway, server_port), base=base)
         self._base = base
-        self._exchange = Exchange(server=TransportAddress(gateway, server_port), base=base)
         self._epoch = PcpEpoch()
         self._asked: MapRequest | None = None
-        self._events: deque[PortMapEvent] = deque()
-
-    @property
-    def discarded(self) -> int:
-        """Datagrams that were no answer to what was asked."""
-        return self._exchange.discarded
-
-    @property
-    def server(self) -> TransportAddress:
-        """Where requests go."""
-        return self._exchange.server
 
     # --- the owner ---------------------------------------------------------------------------------------
 
@@ -289,24 +275,6 @@ class PcpClient:
             self._receive_announce(response)
         else:
             self._receive_map(response, asked)
-
-    def handle_timer(self, now: float) -> None:
-        """Repeats a request, or gives it up."""
-        if self._exchange.handle_timer(now):
-            self._asked = None
-            self._fail(self._exchange.silence)
-
-    def datagrams_to_send(self) -> list[Transmit]:
-        """Hands over what is waiting to be sent."""
-        return self._exchange.datagrams_to_send()
-
-    def next_event(self) -> PortMapEvent | None:
-        """Hands over the oldest event."""
-        return self._events.popleft() if self._events else None
-
-    def get_timer(self) -> float | None:
-        """When :meth:`handle_timer` is due next."""
-        return self._exchange.get_timer()
 
     # --- inside ------------------------------------------------------------------------------------------
 
@@ -369,7 +337,8 @@ class PcpClient:
         )
 
     def _fail(self, reason: str) -> None:
-        self._events.append(RequestFailed(reason=reason))
+        self._asked = None
+        super()._fail(reason)
 
 
 def _request(opcode: Opcode, lifetime: int, client_ip: IPAddress) -> bytes:

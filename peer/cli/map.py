@@ -16,12 +16,12 @@ from natcore.errors import DecodeError
 from natcore.portmap import MAX_LIFETIME, NONCE_LENGTH, MappingProtocol
 from peer.cli.options import Options, as_json_option, protocol_option
 from peer.cli.running import run
+from peer.errors import MappingFailed
 from peer.exit_codes import ExitCode
 from peer.portmapping import (
     Gateway,
     MapperConfig,
     Mapping,
-    MappingFailed,
     PortMapper,
     ProtocolSurvey,
     Wanted,
@@ -250,7 +250,7 @@ async def _keep(port: int, external: int, config: MapperConfig, as_json: bool) -
         nonce=_nonce_for(internal, gateway),
     )
     await mapper.run()
-    raise MappingFailed(mapper.reason or "it was lost")
+    raise MappingFailed(reason=mapper.reason or "it was lost")
 
 
 async def _delete(port: int, as_json: bool) -> ExitCode:

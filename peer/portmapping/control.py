@@ -21,8 +21,9 @@ from natcore.portmap import (
     PortUnmapped,
     RequestFailed,
 )
+from peer.errors import MappingFailed
 from peer.portmapping.gateway import Gateway
-from peer.portmapping.method import Mapping, MappingFailed, Wanted
+from peer.portmapping.method import Mapping, Wanted
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class ControlSocket(asyncio.DatagramProtocol):
                 lambda: cls(client, base), local_addr=(str(gateway.local_ip), 0), remote_addr=remote
             )
         except OSError as exc:
-            raise MappingFailed(f"the gateway {gateway.ip} cannot be reached: {exc}") from exc
+            raise MappingFailed(reason=f"the gateway {gateway.ip} cannot be reached: {exc}") from exc
         made._transport = transport
         return made
 
@@ -130,7 +131,7 @@ class ControlSocket(asyncio.DatagramProtocol):
 
     def _fail(self, reason: str) -> None:
         if self._outcome is not None and not self._outcome.done():
-            self._outcome.set_exception(MappingFailed(reason))
+            self._outcome.set_exception(MappingFailed(reason=reason))
 
     def _handle_timer(self) -> None:
         self._timer = None
@@ -174,7 +175,7 @@ class ControlMethod:
         )
         granted = await control.outcome()
         if not isinstance(granted, PortMapped):
-            raise MappingFailed("the gateway answers what it was not asked")
+            raise MappingFailed(reason="the gateway answers what it was not asked")
         return Mapping(
             protocol=self.protocol,
             gateway=self._gateway.ip,
@@ -186,8 +187,8 @@ class ControlMethod:
     async def is_there(self, mapping: Mapping) -> bool:  # noqa: D102
         control = await self._open()
         restarts = control.restarts
-        await self.find()
-        return control.restarts == restarts
+        external_ip = await self.find()
+        return control.restarts == restarts and external_ip in (None, mapping.external.ip)
 
     async def unmap(self, mapping: Mapping) -> None:  # noqa: D102
         control = await self._open()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from natcore.address import IPAddress
 from natcore.portmap import SERVER_PORT
+from peer.errors import MappingFailed
 from peer.interfaces import default_gateways
-from peer.portmapping.method import MappingFailed
 from peer.sockets import address_towards
 
 SSDP_PORT = 1900
@@ -31,6 +31,11 @@ class Gateway:
     ssdp_port: int = SSDP_PORT
 
 
+def may_be_behind_nat(own: IPAddress) -> bool:
+    """Whether a gateway could be asked to forward to this address of ours; nobody is asked where not."""
+    return own.version == 4 and not (own.is_loopback or own.is_global)
+
+
 def find_gateway(local_ip: IPAddress | None = None) -> Gateway:
     """The gateway of the IPv4 default route.
 
@@ -45,7 +50,7 @@ def find_gateway(local_ip: IPAddress | None = None) -> Gateway:
         if ip.version != 4 or local is None or (local_ip is not None and local != local_ip):
             continue  # over IPv6 nothing is translated
         if local.is_global:
-            raise MappingFailed(f"this host's own address, {local}, is public: there is no NAT to ask")
+            raise MappingFailed(reason=f"this host's own address, {local}, is public: there is no NAT to ask")
         return Gateway(ip=ip, local_ip=local)
     where = "" if local_ip is None else f" on the network of {local_ip}"
-    raise MappingFailed(f"there is no IPv4 default gateway{where}")
+    raise MappingFailed(reason=f"there is no IPv4 default gateway{where}")

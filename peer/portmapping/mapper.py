@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 
 from natcore.address import TransportAddress
 from natcore.portmap import MAX_LIFETIME, Lease, MappingProtocol
+from peer.errors import MappingFailed
 from peer.portmapping.gateway import Gateway, find_gateway
-from peer.portmapping.method import WANTED_LIFETIME, Mapping, MappingFailed, Method, Wanted
+from peer.portmapping.method import WANTED_LIFETIME, Mapping, Method, Wanted
 from peer.portmapping.race import ALL_PROTOCOLS, close_all, methods_for, obtain, remove
 
 logger = logging.getLogger(__name__)

@@ -6,30 +6,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from natcore.address import IPAddress, TransportAddress
-from natcore.errors import PeerError
 from natcore.portmap import MAX_LIFETIME, MappingProtocol
-from peer.exit_codes import ExitCode
 
 WANTED_LIFETIME = 3_600
 """Seconds that we ask for. RFC 6886 section 3.3 recommends 7,200; half of it, as a mapping that outlives a
 killed program is a hole in somebody's NAT, and renewing costs two datagrams."""
-
-
-class MappingFailed(PeerError):
-    """There is no port mapping.
-
-    Attributes:
-        reason: a clause for people; it may hold a gateway's text, which is made printable where it is shown.
-    """
-
-    exit_code = ExitCode.NO_MAPPING
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
-
-    def __str__(self) -> str:
-        return f"no port mapping: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +51,7 @@ class Mapping:
 
 
 class Method(Protocol):
-    """A protocol and a gateway. Every call raises :class:`MappingFailed` where it led to nothing."""
+    """A protocol and a gateway. A call that leads to nothing raises :class:`~peer.errors.MappingFailed`."""
 
     @property
     def protocol(self) -> MappingProtocol:
@@ -87,7 +68,7 @@ class Method(Protocol):
         """Asks for a port, or renews the mapping of this very ``wanted``; after :meth:`find`."""
 
     async def is_there(self, mapping: Mapping) -> bool:
-        """Whether the gateway still has a mapping of ours, as far as it tells."""
+        """Whether a mapping of ours is as it was, external address included, as far as the gateway tells."""
 
     async def unmap(self, mapping: Mapping) -> None:
         """Ends a mapping of ours."""

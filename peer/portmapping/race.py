@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 from natcore.address import IPAddress, TransportAddress
 from natcore.portmap import NONCE_LENGTH, MappingProtocol
+from peer.errors import MappingFailed
 from peer.portmapping.control import ControlMethod
 from peer.portmapping.gateway import Gateway
-from peer.portmapping.method import Mapping, MappingFailed, Method, Wanted
+from peer.portmapping.method import Mapping, Method, Wanted
+from peer.portmapping.upnp import UpnpMethod
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +32,6 @@ FIND_TIMEOUT = 4.0
 
 REMOVE_TIMEOUT = 1.5
 """Seconds for ending a mapping when we leave, an answer that was lost included."""
-
-MISSING_UPNP = "UPnP needs a package that is not installed: pip install nat-traversal-toolkit[upnp]"
 
 
 def methods_for(
@@ -85,7 +85,7 @@ async def remove(method: Method, mapping: Mapping) -> None:
             await method.unmap(mapping)
             logger.info("= %s is not mapped any more", mapping.external)
     except (MappingFailed, TimeoutError) as exc:
-        logger.info("! the mapping of %s could not be removed: %s", mapping.external, ascii(str(exc)))
+        logger.info("! the mapping of %s was not removed: %s", mapping.external, ascii(str(exc)))
 
 
 async def obtain(methods: Sequence[Method], wanted: Wanted) -> tuple[Method, Mapping]:
@@ -109,7 +109,7 @@ async def obtain(methods: Sequence[Method], wanted: Wanted) -> tuple[Method, Map
             for task in pending:
                 task.cancel()
     told = "; ".join(f"{one.protocol.value}: {reasons[one.protocol]}" for one in methods)
-    raise MappingFailed(told)
+    raise MappingFailed(reason=told)
 
 
 async def _map_if_there(
@@ -142,31 +142,6 @@ def _perhaps_made(method: Method, wanted: Wanted) -> Mapping:
 
 
 def _method(protocol: MappingProtocol, gateway: Gateway, nonce: bytes) -> Method:
-    if protocol is not MappingProtocol.UPNP:
-        return ControlMethod(protocol, gateway, nonce=nonce)
-    try:
-        from peer.portmapping.upnp import UpnpMethod
-    except ImportError:
-        return _MissingUpnp()
-    return UpnpMethod(gateway)
-
-
-class _MissingUpnp:
-    """UPnP where its package is not installed: it is never there."""
-
-    protocol = MappingProtocol.UPNP
-
-    async def find(self) -> IPAddress | None:
-        raise MappingFailed(MISSING_UPNP)
-
-    async def map(self, wanted: Wanted) -> Mapping:
-        raise MappingFailed(MISSING_UPNP)
-
-    async def is_there(self, mapping: Mapping) -> bool:
-        raise MappingFailed(MISSING_UPNP)
-
-    async def unmap(self, mapping: Mapping) -> None:
-        raise MappingFailed(MISSING_UPNP)
-
-    async def close(self) -> None:
-        return
+    if protocol is MappingProtocol.UPNP:
+        return UpnpMethod(gateway)
+    return ControlMethod(protocol, gateway, nonce=nonce)

@@ -102,7 +102,7 @@ class Records:
             with self._file.open("rb") as opened:
                 data = opened.read(MAX_FILE_SIZE + 1)
             rows = msgspec.json.decode(data[:MAX_FILE_SIZE], type=list[msgspec.Raw])
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, RecursionError):
             return []
         records: list[Record] = []
         for row in rows[-MAX_RECORDS:]:

@@ -11,8 +11,8 @@ from async_upnp_client.client import UpnpRequester
 from async_upnp_client.const import HttpRequest, HttpResponse
 
 from natcore.address import IPAddress
+from peer.errors import MappingFailed
 from peer.portmapping.gateway import Gateway
-from peer.portmapping.method import MappingFailed
 from peer.portmapping.ssdp import is_on
 
 MAX_BODY_SIZE = 64 * 1024
@@ -47,9 +47,9 @@ class GatewayRequester(UpnpRequester):
             MappingFailed: it leads elsewhere, or what came is too much, or nothing came.
         """
         if not is_on(http_request.url, self._gateway_ip):
-            raise MappingFailed("the gateway's UPnP description leads elsewhere")
+            raise MappingFailed(reason="the gateway's UPnP description leads elsewhere")
         if self._requests_left == 0:
-            raise MappingFailed("the gateway's UPnP description is too long")
+            raise MappingFailed(reason="the gateway's UPnP description is too long")
         self._requests_left -= 1
         try:
             async with self._session.request(
@@ -61,9 +61,11 @@ class GatewayRequester(UpnpRequester):
             ) as response:
                 body = await _read(response)
         except TimeoutError:
-            raise MappingFailed(f"no whole UPnP answer in {REQUEST_TIMEOUT:g} s") from None
+            raise MappingFailed(reason=f"no whole UPnP answer in {REQUEST_TIMEOUT:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            raise MappingFailed(f"UPnP at {self._gateway_ip} cannot be used: {type(exc).__name__}") from exc
+            raise MappingFailed(
+                reason=f"UPnP at {self._gateway_ip} cannot be used: {type(exc).__name__}"
+            ) from exc
         return HttpResponse(response.status, {}, body.decode("utf-8", errors="replace"))
 
     async def close(self) -> None:
@@ -73,10 +75,10 @@ class GatewayRequester(UpnpRequester):
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     if 300 <= response.status < 400:
-        raise MappingFailed("the gateway redirects a UPnP request")
+        raise MappingFailed(reason="the gateway redirects a UPnP request")
     body = bytearray()
     async for part in response.content.iter_chunked(4_096):
         body += part
         if len(body) > MAX_BODY_SIZE:
-            raise MappingFailed(f"a UPnP answer has more than {MAX_BODY_SIZE} bytes")
+            raise MappingFailed(reason=f"a UPnP answer has more than {MAX_BODY_SIZE} bytes")
     return bytes(body)

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from natcore.address import IPAddress
+from peer.errors import MappingFailed
 from peer.portmapping.gateway import Gateway
-from peer.portmapping.method import MappingFailed
 
 MULTICAST_IP = "239.255.255.250"
 MULTICAST_TTL = 2
@@ -83,7 +83,7 @@ async def search(gateway: Gateway) -> str:
             lambda: _Answers(gateway, found), sock=_open_socket(gateway)
         )
     except OSError as exc:
-        raise MappingFailed(f"cannot search for UPnP: {exc}") from exc
+        raise MappingFailed(reason=f"cannot search for UPnP: {exc}") from exc
     try:
         async with asyncio.timeout(SEARCH_TIMEOUT), asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(_keep_searching(transport, gateway))
@@ -91,7 +91,7 @@ async def search(gateway: Gateway) -> str:
             sending.cancel()
             return location
     except TimeoutError:
-        raise MappingFailed(f"no UPnP gateway answers at {gateway.ip}") from None
+        raise MappingFailed(reason=f"no UPnP gateway answers at {gateway.ip}") from None
     finally:
         transport.abort()
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from natcore.address import IPAddress
 from natcore.portmap import MappingProtocol
+from peer.errors import MappingFailed
 from peer.portmapping.gateway import Gateway, find_gateway
-from peer.portmapping.method import MappingFailed, Method
+from peer.portmapping.method import Method
 from peer.portmapping.race import ALL_PROTOCOLS, close_all, find, methods_for
 
 

@@ -6,9 +6,11 @@ import msgspec
 
 from natcore.address import TransportAddress
 from natcore.portmap import MappingProtocol
+from peer.errors import MappingFailed
 from peer.portmapping.gateway import Gateway
-from peer.portmapping.method import Mapping, MappingFailed
-from peer.portmapping.race import MISSING_UPNP, methods_for
+from peer.portmapping.method import Mapping
+from peer.portmapping.race import methods_for
+from peer.portmapping.upnp import UpnpMethod
 from peer.text import printable
 
 
@@ -41,10 +43,6 @@ async def read_table(gateway: Gateway) -> list[TableRow]:
     Raises:
         MappingFailed: it does not tell.
     """
-    try:
-        from peer.portmapping.upnp import UpnpMethod
-    except ImportError:
-        raise MappingFailed(MISSING_UPNP) from None
     method = UpnpMethod(gateway)
     try:
         await method.find()
@@ -92,9 +90,8 @@ async def delete_rows(gateway: Gateway, internal: TransportAddress) -> None:
         )
     except MappingFailed as exc:
         told = "; ".join([*reasons, exc.reason])
-        raise MappingFailed(
-            f"none of {internal} that was made here, and no other can be ended: {told}"
-        ) from exc
+        reason = f"nothing is noted of {internal}, and no other can be ended: {told}"
+        raise MappingFailed(reason=reason) from exc
     finally:
         await method.close()
 

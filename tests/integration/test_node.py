@@ -11,8 +11,11 @@ import pytest
 
 import peer
 from natcore.control.messages import FaultCode, Status
+from peer import node as node_module
 from peer.link import ServerLink
+from peer.portmapping import Gateway, mapper
 from peer.server_address import ServerAddress
+from tests.integration.fake_gateway import FakeGateway, serving
 from tests.integration.processes import PATIENCE, Rendezvous
 
 
@@ -290,3 +293,58 @@ async def test_a_lost_connection_comes_back_and_channels_never_notice(
         await elsa.awake()
         await until(anna, BOTH_AWAKE)
         assert ours.is_open
+
+
+# --- port mapping -------------------------------------------------------------------------------------------
+
+
+async def test_on_loopback_no_gateway_is_asked(server: Rendezvous, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(*args: object) -> Gateway:
+        pytest.fail("a gateway was looked for")
+
+    monkeypatch.setattr(mapper, "find_gateway", ask)
+    async with peer.Node("elsa", server.address) as node:
+        await node.awake()
+        assert node.mapped_address is None
+
+
+@asynccontextmanager
+async def asked_gateway(monkeypatch: pytest.MonkeyPatch, fake: FakeGateway) -> AsyncIterator[None]:
+    """Loopback counts as a home network whose gateway is the fake."""
+    async with serving(fake) as gateway:
+        monkeypatch.setattr(node_module, "may_be_behind_nat", lambda own: True)
+        monkeypatch.setattr(mapper, "find_gateway", lambda own: gateway)
+        yield
+
+
+async def test_where_the_server_sees_no_nat_no_port_stays_mapped(
+    server: Rendezvous, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeGateway(speaks_natpmp=True)
+    async with asked_gateway(monkeypatch, fake):
+        async with peer.Node("elsa", server.address) as node:
+            await node.awake()
+        assert fake.mapped == {}
+        assert node.mapped_address is None
+
+
+async def test_who_wants_no_mapping_asks_nobody(server: Rendezvous, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeGateway(speaks_natpmp=True)
+    async with asked_gateway(monkeypatch, fake):
+        config = peer.NodeConfig(port_mapping=False)
+        async with peer.Node("elsa", server.address, config=config) as node:
+            await node.awake()
+    assert fake.asked == []
+
+
+async def test_a_defect_in_port_mapping_does_not_end_the_node(
+    server: Rendezvous, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(own: object) -> Gateway:
+        raise RuntimeError("out of cheese")
+
+    monkeypatch.setattr(node_module, "may_be_behind_nat", lambda own: True)
+    monkeypatch.setattr(mapper, "find_gateway", broken)
+    async with two_nodes(server) as (elsa, anna):
+        await joined(elsa, anna)
+    assert "out of cheese" in caplog.text

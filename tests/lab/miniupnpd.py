@@ -1,7 +1,7 @@
 """The real miniupnpd in a router of a lab: a home router's UPnP IGD, NAT-PMP and PCP.
 
-It refuses to forward from an address that is no public one, and the lab's are of the documentation ranges. So the
-routers here get addresses that look public; the lab is closed, nothing leaves it.
+It refuses to forward from an address that is no public one, and the lab's are of the documentation ranges.
+So the routers here get addresses that look public; the lab is closed, nothing leaves it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ table inet miniupnpd {{
     chain postrouting_miniupnpd {{ }}
 }}
 """
-"""What its own nft_init.sh makes, in a table of its own and with one hook. What it forwards the lab's filter lets in,
-as it does every packet whose destination was translated. The chain for what a mapped host sends stays without a
-hook: it would keep that host's port, and a symmetric NAT would not be symmetric any more."""
+"""What its own nft_init.sh makes, in a table of its own and with one hook. The lab's filter lets in what this
+forwards, as it does every packet whose destination was translated. The chain for what a mapped host sends has
+no hook: it would keep that host's port, and a symmetric NAT would not be symmetric any more."""
 
 _CONFIGURATION = """\
 ext_ifname={wan}
@@ -89,6 +89,12 @@ def prepare_chains(lab: Lab, nat: str) -> None:
     """Makes the chains that the daemon fills."""
     made = lab.run(nat, ["nft", "-f", "-"], text=_CHAINS)
     assert made.returncode == 0, made.stderr
+
+
+def forget_rules(lab: Lab, nat: str) -> None:
+    """Does what a restart of the whole router does to its rules; the daemon alone leaves them behind."""
+    for chain in ("miniupnpd", "prerouting_miniupnpd", "postrouting_miniupnpd"):
+        assert lab.run(nat, ["nft", "flush", "chain", "inet", "miniupnpd", chain]).returncode == 0
 
 
 def restart_gateway(lab: Lab, nat: str, options: GatewayOptions) -> NodeProcess:

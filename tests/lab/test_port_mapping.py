@@ -1,14 +1,16 @@
 """Pairs of NATs that cannot be crossed are, once one of them forwards a port: with the real miniupnpd.
 
-For each protocol, and each pair, anna's router is the daemon's and her peer asks it; elsa calls her. The control
-is the same scene without the daemon. Then what happens to the mapping: it is renewed, made anew when the daemon
-has restarted, and gone when she has left.
+For each protocol, and each pair, anna's router is the daemon's and her peer asks it; elsa calls her. The
+control is the same scene without the daemon. Then what happens to the mapping: it is renewed, made anew when
+the daemon has restarted, and gone when she has left.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,11 +26,13 @@ from netlab.profiles import PROFILES
 from tests.lab.miniupnpd import (
     PUBLIC_ADDRESSES,
     GatewayOptions,
+    forget_rules,
     forwarded,
     public_nats,
     restart_gateway,
     start_gateway,
 )
+from tests.lab.requirements import stop_for_want_of
 from tests.lab.traces import wait_until
 
 pytestmark = pytest.mark.lab
@@ -37,6 +41,7 @@ SERVER = "198.51.100.10"
 ROUTER = "nat-anna"
 PUBLIC = str(PUBLIC_ADDRESSES[ROUTER])
 PARALLEL_LABS = 4
+PEER = str(Path(sys.executable).with_name("peer"))
 
 GATEWAYS = {
     "pcp": ("pcp", GatewayOptions(upnp=False)),
@@ -80,7 +85,8 @@ def trace_of(lab: Lab) -> Path:
 
 
 def traced(lab: Lab, event: str) -> list[dict[str, Any]]:
-    lines = trace_of(lab).read_text(encoding="utf-8").splitlines()
+    trace = trace_of(lab)
+    lines = trace.read_text(encoding="utf-8").splitlines() if trace.exists() else []
     return [json.loads(line) for line in lines if f'"{event}"' in line]
 
 
@@ -111,8 +117,14 @@ def meet(gateway: str, pair: tuple[str, str]) -> Meeting:
         )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def daemon_is_installed() -> None:
+    if shutil.which("miniupnpd", path="/usr/sbin:/usr/bin") is None:
+        stop_for_want_of("miniupnpd is not installed: try `apt-get install miniupnpd-nftables`")
+
+
 @pytest.fixture(scope="module")
-def meetings() -> Iterator[dict[Case, Future[Meeting]]]:
+def meetings(daemon_is_installed: None) -> Iterator[dict[Case, Future[Meeting]]]:
     pool = ThreadPoolExecutor(PARALLEL_LABS)
     yield {case: pool.submit(meet, *case) for case in CASES}
     pool.shutdown(cancel_futures=True)
@@ -152,8 +164,11 @@ def test_when_the_gateway_has_restarted_the_port_is_mapped_anew(gateway: str) ->
         keeper = lab.start("anna", [*map_port, "--watch", "0.5"])
         keeper.wait_for_line("^{")
         (rule,) = forwarded(lab, ROUTER)
+        if gateway != "upnp-2":  # a clock that goes back by less than 2 s is none (RFC 6886 section 3.6)
+            for _ in range(10):
+                daemon.wait_for_line("request received")
         daemon.stop()
-        assert forwarded(lab, ROUTER) == [], "it takes its rules along when it ends"
+        forget_rules(lab, ROUTER)
         restart_gateway(lab, ROUTER, options)
         assert wait_until(lambda: forwarded(lab, ROUTER) == [rule], timeout=15)
         assert keeper.stop() == 130
@@ -173,9 +188,74 @@ def test_a_short_lease_is_renewed_for_as_long_as_it_is_wanted(gateway: str) -> N
         map_port = ["peer", "map", "add", "40000", "--protocol", protocol, "--lifetime", "8", "--json"]
         keeper = lab.start("anna", [*map_port, "--keep"])
         keeper.wait_for_line("^{")
-        requests = {"pcp": "PCP MAP: added", "nat-pmp": "port mapping request", "upnp": "PortMapping:"}
-        first = daemon.wait_for_line(requests[protocol])
+        requests = {
+            "pcp": "PCP MAP: added",
+            "nat-pmp": "port mapping request",
+            "upnp": "#Add(Any)?PortMapping",
+        }
+        daemon.wait_for_line(requests[protocol])
         daemon.wait_for_line(requests[protocol], timeout=12)
-        assert forwarded(lab, ROUTER), first
+        assert wait_until(lambda: bool(forwarded(lab, ROUTER))), "the daemon takes a rule away to renew it"
         assert keeper.stop() == 130
         assert forwarded(lab, ROUTER) == []
+
+
+def test_who_calls_can_be_the_one_with_the_gateway() -> None:
+    symmetric = PROFILES["symmetric"]
+    with Lab(public_nats(symmetric, symmetric), prove=False) as lab:
+        start_gateway(lab, "nat-elsa")
+        server = lab.start("server", ["rendezvous", "--host", SERVER])
+        server.wait_for_line("listening")
+        who = ["--id", "elsa", "--server", SERVER, "--wait", "20", "--json"]
+        elsa = lab.start("elsa", ["peer", "--trace", str(trace_of(lab)), "connect", "anna", *who])
+        assert wait_until(lambda: bool(traced(lab, "PortMapped")), timeout=10)
+        lab.start("anna", ["peer", "listen", "--id", "anna", "--server", SERVER, "--once"])
+        report = json.loads(elsa.wait_for_line("^{"))
+        assert elsa.wait() == 0
+        assert (report["outcome"], report["technique"]) == ("direct", "port-mapping")
+        assert forwarded(lab, "nat-elsa") == []
+
+
+@pytest.mark.parametrize("gateway", ["pcp", "nat-pmp", "upnp-1", "upnp-2"])
+def test_peer_map_adds_shows_and_deletes(gateway: str) -> None:
+    protocol, options = GATEWAYS[gateway]
+    symmetric = PROFILES["symmetric"]
+    with Lab(public_nats(symmetric, symmetric), prove=False) as lab:
+        start_gateway(lab, ROUTER, options)
+
+        def peer_map(*arguments: str) -> dict[str, Any]:
+            state = f"XDG_STATE_HOME={lab.artefacts}"
+            done = lab.run("anna", ["env", state, PEER, "map", *arguments, "--json"])
+            assert (done.returncode, done.stderr) == (0, "")
+            told: dict[str, Any] = json.loads(done.stdout)
+            return told
+
+        added = peer_map("add", "40000", "--external", "41000", "--protocol", protocol, "--lifetime", "600")
+        assert added == {
+            "protocol": protocol,
+            "gateway": "192.168.1.1",
+            "internal": "192.168.1.20:40000",
+            "external": f"{PUBLIC}:41000",
+            "lifetime": 600,
+        }
+        (rule,) = forwarded(lab, ROUTER)
+        assert "dport 41000 dnat ip to 192.168.1.20:40000" in rule
+        shown = peer_map("show")
+        assert shown[protocol.replace("-", "_")]["available"]
+        assert [one["external"] for one in shown["made_here"]] == [f"{PUBLIC}:41000"]
+        if protocol == "upnp":
+            assert [row["external_port"] for row in shown["table"]] == [41000]
+        assert peer_map("delete", "40000") == {"deleted": "192.168.1.20:40000"}
+        assert forwarded(lab, ROUTER) == []
+        assert peer_map("show")["made_here"] == []
+
+
+@pytest.mark.parametrize("arguments", [["add", "40000"], ["add", "40000", "--keep"], ["delete", "40000"]])
+def test_without_a_gateway_that_maps_there_is_one_clear_line(arguments: list[str]) -> None:
+    symmetric = PROFILES["symmetric"]
+    with Lab(public_nats(symmetric, symmetric), prove=False) as lab:
+        done = lab.run("anna", ["peer", "map", *arguments])
+    assert (done.returncode, done.stdout) == (7, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("peer: no port mapping: ")
+    assert "or forward it by hand" in line

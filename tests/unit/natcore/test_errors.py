@@ -35,6 +35,10 @@ TEXTS = [
         "no direct path to anna: silence (3 checks)",
     ),
     (
+        peer_errors.MappingFailed(reason="silence"),
+        "no port mapping: silence; switch PCP, NAT-PMP or UPnP on in the gateway, or forward it by hand",
+    ),
+    (
         peer_errors.ChannelClosed(peer="anna", detail="closed by anna"),
         "the channel with anna is closed: closed by anna",
     ),

@@ -10,6 +10,7 @@ from peer.cli.commands import EXIT_CODES
 from peer.errors import (
     AwakeFailed,
     ChannelClosed,
+    MappingFailed,
     NoPath,
     PeerUnavailable,
     RegistrationFailed,
@@ -48,6 +49,11 @@ ERRORS = [
         ChannelClosed(peer="anna", detail="anna closed it"),
         "the channel with anna is closed: anna closed it",
         1,
+    ),
+    (
+        MappingFailed(reason="silence"),
+        "no port mapping: silence; switch PCP, NAT-PMP or UPnP on in the gateway, or forward it by hand",
+        7,
     ),
     (Undelivered(peer="anna"), "anna has not confirmed it", 1),
 ]

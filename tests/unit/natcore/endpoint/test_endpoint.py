@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import pytest
 
+from natcore.address import TransportAddress
 from natcore.channel import MAX_PAYLOAD_SIZE, MessageUnconfirmed, SessionEnded
 from natcore.channel.frame import Frame, FrameKey, FrameType
 from natcore.control.messages import (
+    MAX_CANDIDATES,
     Announcement,
     Change,
     ClientChange,
     Connect,
     ConnectRefused,
     FaultCode,
+    Publish,
     WireCandidate,
 )
 from natcore.endpoint import (
@@ -23,10 +26,12 @@ from natcore.endpoint import (
 from natcore.errors import MisuseError
 from natcore.ice import Credentials
 from natcore.stun import is_stun
+from tests.sim.pair import local_host
 from tests.unit.natcore.endpoint.rehearsed_server import (
     BASE,
     INTRODUCTION,
     PEER,
+    REFLEXIVE,
     SERVER,
     RehearsedServer,
 )
@@ -297,3 +302,69 @@ def test_each_introduction_has_credentials_of_its_own() -> None:
     published: Credentials = server.endpoint._credentials
     assert first.local_ufrag == published.ufrag + "one1"
     assert second.local_ufrag == published.ufrag + "two2"
+
+
+# --- a mapped port ------------------------------------------------------------------------------------------
+
+MAPPED = TransportAddress(REFLEXIVE.ip, 7000)
+
+
+def awake() -> RehearsedServer:
+    server = registered()
+    server.endpoint.wake(0.0)
+    server.answer_awake(server.sent()[0])
+    server.heard()
+    return server
+
+
+def mapped_candidates(server: RehearsedServer) -> list[list[str]]:
+    """The server-reflexive candidates of each publication since the last time."""
+    published = [message for message in server.heard() if isinstance(message, Publish)]
+    return [[one.address for one in each.candidates if one.type == "srflx"] for each in published]
+
+
+def test_a_mapped_port_is_published_at_once_and_withdrawn_at_its_end() -> None:
+    server = awake()
+    server.endpoint.set_mapped(MAPPED)
+    assert mapped_candidates(server) == [[str(MAPPED)]]
+    assert server.endpoint.mapped_address == MAPPED
+    server.endpoint.set_mapped(MAPPED)
+    assert mapped_candidates(server) == []
+    server.endpoint.set_mapped(None)
+    assert mapped_candidates(server) == [[]]
+    assert server.endpoint.mapped_address is None
+
+
+def test_a_mapped_port_is_preferred_a_little_less_than_the_observed_one() -> None:
+    server = awake()
+    server.endpoint.set_mapped(MAPPED)
+    (publication,) = (message for message in server.heard() if isinstance(message, Publish))
+    mapped = publication.candidates[-1]
+    assert (mapped.priority, mapped.foundation) == (100 << 24 | 65534 << 8 | 255, "mapped")
+
+
+def test_a_gateway_that_names_another_address_than_the_server_sees_is_not_believed() -> None:
+    server = awake()
+    server.endpoint.set_mapped(TransportAddress(PEER.ip, 7000))
+    assert mapped_candidates(server) == []
+    assert server.endpoint.mapped_address is None
+
+
+def test_a_mapping_that_comes_before_the_observation_waits_for_it() -> None:
+    server = registered()
+    server.endpoint.wake(0.0)
+    server.endpoint.set_mapped(MAPPED)
+    assert mapped_candidates(server) == [[]]
+    server.answer_awake(server.sent()[0])
+    assert mapped_candidates(server) == [[str(MAPPED)]]
+
+
+def test_a_mapped_port_never_makes_a_publication_too_long() -> None:
+    hosts = [local_host(TransportAddress(BASE.ip, 4000 + number)) for number in range(20)]
+    server = RehearsedServer(candidates=hosts)
+    server.register()
+    server.endpoint.wake(0.0)
+    server.endpoint.set_mapped(MAPPED)
+    server.answer_awake(server.sent()[0])
+    lengths = [len(message.candidates) for message in server.heard() if isinstance(message, Publish)]
+    assert lengths == [MAX_CANDIDATES, MAX_CANDIDATES]

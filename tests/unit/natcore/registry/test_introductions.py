@@ -46,12 +46,47 @@ def test_without_a_nat_the_observed_candidate_would_be_redundant() -> None:
 
 
 @pytest.mark.parametrize("kind", ["srflx", "prflx"])
-def test_a_claimed_reflexive_candidate_is_never_believed(kind: str) -> None:
+def test_a_reflexive_candidate_that_is_claimed_elsewhere_is_not_believed(kind: str) -> None:
     talk = Conversation()
     elsa, anna = talk.reachable("elsa"), talk.reachable("anna", ELSEWHERE)
     talk.say(anna, publication("203.0.113.66:53", kind=kind))
     talk.say(elsa, Connect(target="anna"))
     assert [c.address for c in talk.last(elsa, Introduction).candidates] == [str(ELSEWHERE)]
+
+
+def claims(*addresses: str) -> list[str]:
+    """What elsa is told of anna, whom the server observes at ELSEWHERE and who claims these ports."""
+    talk = Conversation()
+    elsa, anna = talk.reachable("elsa"), talk.reachable("anna", ELSEWHERE)
+    talk.say(anna, publication(*addresses, kind="srflx"))
+    talk.say(elsa, Connect(target="anna"))
+    return [candidate.address for candidate in talk.last(elsa, Introduction).candidates]
+
+
+def test_a_port_that_is_claimed_at_the_observed_address_is_passed_on() -> None:
+    mapped = f"{ELSEWHERE.ip}:7000"
+    assert claims(mapped) == [mapped, str(ELSEWHERE)]
+
+
+def test_two_different_ports_may_be_claimed_and_not_one_more() -> None:
+    one, two, three = (f"{ELSEWHERE.ip}:{port}" for port in (7000, 7001, 7002))
+    assert claims(one, one, two, three) == [one, two, str(ELSEWHERE)]
+
+
+def test_a_claim_of_what_was_observed_makes_that_redundant() -> None:
+    assert claims(str(ELSEWHERE)) == [str(ELSEWHERE)]
+
+
+def test_a_claim_is_judged_by_where_the_client_is_observed_when_it_is_passed_on() -> None:
+    talk = Conversation()
+    elsa, anna = talk.reachable("elsa"), talk.reachable("anna", HOME)
+    claimed = f"{ELSEWHERE.ip}:7000"
+    talk.say(anna, publication(claimed, kind="srflx"))
+    talk.say(elsa, Connect(target="anna"))
+    assert claimed not in [c.address for c in talk.last(elsa, Introduction).candidates]
+    talk.awake(anna, 2, ELSEWHERE)
+    talk.say(elsa, Connect(target="anna"))
+    assert claimed in [c.address for c in talk.last(elsa, Introduction).candidates]
 
 
 def test_every_introduction_has_its_own_session() -> None:
