@@ -1,0 +1,28 @@
+"""Hard NATs without I/O: what two sides do whose NATs keep plain connectivity checks from meeting.
+
+:func:`plan` chooses a technique from what both sides measured, :class:`HardAttempt` carries it out within a
+:class:`HostBudget`. The agent that sends real checks is elsewhere.
+"""
+
+from natcore.hardnat.attempt import AttemptState, HardAttempt, Probe, VerifiedAddress
+from natcore.hardnat.behavior import PortSample, SideSummary
+from natcore.hardnat.budget import AttemptBudget, HostBudget
+from natcore.hardnat.limits import HardNatLimits
+from natcore.hardnat.planner import GiveUpReason, Plan, Role, Technique, plan
+
+__all__ = [
+    "AttemptBudget",
+    "AttemptState",
+    "GiveUpReason",
+    "HardAttempt",
+    "HardNatLimits",
+    "HostBudget",
+    "Plan",
+    "PortSample",
+    "Probe",
+    "Role",
+    "SideSummary",
+    "Technique",
+    "VerifiedAddress",
+    "plan",
+]

@@ -1,0 +1,85 @@
+"""What hard attempts may cost: one at a time for a host, so many packets in it, so many in any second.
+
+Packets are evenly spaced. A timer that rings late may catch up, by a few packets and never beyond what any
+one second may see, so that a slow event loop costs little and no burst reaches a small router.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from natcore.hardnat.limits import HardNatLimits
+
+MAX_CATCH_UP = 0.02
+"""Seconds of lateness that are made up for: 5 packets at 250 a second. Event loops are late by 1 to 15 ms."""
+
+
+class HostBudget:
+    """Of one host, for all its peers."""
+
+    def __init__(self, limits: HardNatLimits) -> None:
+        self.limits = limits
+        self._sent: deque[float] = deque(maxlen=limits.packet_rate)
+        self._next_at = float("-inf")
+        self._attempt: AttemptBudget | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether an attempt may begin."""
+        return self._attempt is None
+
+    def begin(self) -> AttemptBudget | None:
+        """The budget of a new attempt, or None while another one goes on."""
+        if self._attempt is not None:
+            return None
+        self._attempt = AttemptBudget(self, self.limits.max_packets)
+        return self._attempt
+
+    def end(self, attempt: AttemptBudget) -> None:
+        """Lets the next attempt begin, if it is this one that goes on."""
+        if self._attempt is attempt:
+            self._attempt = None
+
+    @property
+    def next_at(self) -> float:
+        """The first instant at which a packet may leave."""
+        if len(self._sent) < self.limits.packet_rate:
+            return self._next_at
+        return max(self._next_at, self._sent[0] + 1.0)
+
+    def take(self, now: float) -> bool:
+        """Takes one packet; False where it would be too early."""
+        if now < self.next_at:
+            return False
+        self._next_at = max(self._next_at, now - MAX_CATCH_UP) + 1 / self.limits.packet_rate
+        self._sent.append(now)
+        return True
+
+
+class AttemptBudget:
+    """Of one attempt; made by :meth:`HostBudget.begin`.
+
+    Attributes:
+        left: packets that it may still send.
+    """
+
+    def __init__(self, host: HostBudget, packets: int) -> None:
+        self._host = host
+        self.left = packets
+
+    @property
+    def next_at(self) -> float | None:
+        """The first instant at which a packet may leave, or None where none may any more."""
+        return self._host.next_at if self.left else None
+
+    def take(self, now: float) -> bool:
+        """Takes one packet; False where it would be one too many, or too early."""
+        if not self.left or not self._host.take(now):
+            return False
+        self.left -= 1
+        return True
+
+    def end(self) -> None:
+        """Gives back what is left; nothing can be taken any more."""
+        self.left = 0
+        self._host.end(self)

@@ -1,0 +1,31 @@
+"""The numbers of hard attempts that an owner may choose, each with its unit, source and reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardNatLimits:
+    """What one host may cost others while it looks for a port. Times are in seconds.
+
+    Attributes:
+        packet_rate: packets in any one second, all attempts of a host together. 250 x 60 bytes are 0.13
+            Mbit/s, a slow voice call; EasyTier's 1,000 a second was taken for a flood by a campus network
+            (EasyTier#2165), and hyperdht's 50 need 35 s for what this does in 7.
+        max_packets: of one attempt and one side. 256 sockets and 1,715 random ports of 64,512 meet in 99.9 of
+            100 attempts; the rest is for what gets lost.
+        max_sockets: that a side opens beside the one it has. 256 as hyperdht does: a process may usually have
+            1,024 open files, and more sockets would save the median attempt 0.1 s.
+        opener_ttl: hops after which the first packet of each holding socket dies, so that it opens our NAT
+            and disturbs no other; None for no limit. 5 as hyperdht does: a home router and a carrier's NAT
+            are within it, and the peer's home hardly ever is.
+        hopeless_duration: how long a side whose plan has no packets of its own lets plain checks go on: the
+            peer's measurement may be wrong, and in this time plain checks have been repeated ten times.
+    """
+
+    packet_rate: int = 250
+    max_packets: int = 2000
+    max_sockets: int = 256
+    opener_ttl: int | None = 5
+    hopeless_duration: float = 2.0
