@@ -19,6 +19,7 @@ from natcore.channel import (
     SessionEnded,
     SessionEvent,
     SessionMoved,
+    SocketsReleased,
 )
 from natcore.errors import MisuseError, PeerError
 from natcore.ice import Path
@@ -229,6 +230,8 @@ class Channel:
                 delivery = self._deliveries.pop(event.number, None)
                 if delivery is not None:
                     delivery.settle(confirmed=isinstance(event, MessageConfirmed))
+            case SocketsReleased():
+                pass  # the node closes them
             case SessionDoubted():
                 logger.info("= the path to %s is in doubt", self.peer)
             case SessionEnded():

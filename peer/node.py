@@ -25,9 +25,9 @@ from types import TracebackType
 from typing import Self
 
 from natcore.address import IPAddress, ReflexiveAddress, TransportAddress
-from natcore.channel import MAX_PAYLOAD_SIZE
+from natcore.channel import MAX_PAYLOAD_SIZE, SocketsReleased
 from natcore.control.messages import Status
-from natcore.discovery import DiscoveryReport, nat_summary
+from natcore.discovery import DiscoveryReport
 from natcore.endpoint import (
     Awoke,
     ClientEndpoint,
@@ -42,9 +42,11 @@ from natcore.endpoint import (
     ServerLeaving,
     SessionEventOccurred,
     SessionStarted,
+    SocketsWanted,
     WakingFailed,
 )
 from natcore.errors import MisuseError, PeerError
+from natcore.hardnat import PortSample, SideSummary
 from natcore.ice import CandidateType, LocalCandidate
 from peer.channel import Channel
 from peer.check.behavior import discover
@@ -54,7 +56,7 @@ from peer.events import NodeEvent, ServerBack, ServerLost, ServerRefuses
 from peer.link import ServerLink, retry_delays
 from peer.portmapping import MapperConfig, PortMapper, Wanted, may_be_behind_nat
 from peer.server_address import ServerAddress
-from peer.sockets import open_sockets
+from peer.sockets import UdpSocket, open_sockets
 from peer.text import printable
 from peer.trace import Trace
 
@@ -85,13 +87,11 @@ class NodeConfig:
         port_mapping: whether the gateway is asked to forward the node's port, while it is Awake.
         mapper: how.
         learn_nat: whether the NAT is measured when the node wakes, to plan for hard pairs.
-        extra_sockets: that may be opened for one peer behind such a pair; 0 for none.
     """
 
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     port_mapping: bool = True
     learn_nat: bool = True
-    extra_sockets: int = 256
     mapper: MapperConfig = field(default_factory=MapperConfig)
 
 
@@ -293,9 +293,31 @@ class Node:
         except OSError as exc:
             logger.info("! our NAT cannot be measured: %s", exc)
         else:
-            driver.endpoint.set_nat(nat_summary(self._nat, sockets=self._config.extra_sockets))
+            driver.endpoint.set_nat(self._summary_of(self._nat), driver.now)
             driver.transmit()
         self._nat_is_learned.set()
+
+    def _summary_of(self, report: DiscoveryReport) -> SideSummary:
+        samples = [PortSample(port=port, age=max(0.0, report.elapsed - at)) for port, at in report.new_ports]
+        return SideSummary.from_report(
+            report,
+            samples=samples,
+            limits=self._config.endpoint.hard_nat,
+            has_mapped_port=self.mapped_address is not None,
+        )
+
+    async def _open_sockets_for(self, wanted: SocketsWanted) -> None:
+        """Opens what a hard attempt needs, on the address from which the server sees us."""
+        driver = self._running()
+        base = driver.endpoint.base
+        sockets: list[UdpSocket] = []
+        with contextlib.suppress(OSError):  # too many open files: the attempt is not made then
+            while base is not None and len(sockets) < wanted.count:
+                sockets.append(await UdpSocket.open(base.ip))
+        driver.add_sockets(sockets)
+        bases = [one.base for one in sockets if one.base is not None]
+        driver.endpoint.open_for(wanted.session, bases, driver.now)
+        driver.transmit()
 
     # --- the gateway -------------------------------------------------------------------------------------
 
@@ -412,7 +434,7 @@ class Node:
         match event:
             case SessionEventOccurred():
                 self._handle_session_event(event)
-            case SessionStarted():
+            case SessionStarted() | SocketsWanted():
                 self._handle_session(event)
             case ConnectFailed():
                 _fail(
@@ -465,8 +487,12 @@ class Node:
                 reason = printable(event.reason)
                 logger.warning("! the server turned something down: %s (%s)", event.code.value, reason)
 
-    def _handle_session(self, event: SessionStarted) -> None:
+    def _handle_session(self, event: SessionStarted | SocketsWanted) -> None:
         driver = self._running()
+        if isinstance(event, SocketsWanted):
+            if self._tasks is not None:
+                self._tasks.create_task(self._open_sockets_for(event))
+            return
         channel = Channel(event.session, driver)
         self._channels[event.session.name] = channel
         if event.early_number is not None:
@@ -479,6 +505,9 @@ class Node:
             self._changed.set()
 
     def _handle_session_event(self, event: SessionEventOccurred) -> None:
+        if isinstance(event.event, SocketsReleased):
+            self._running().close_sockets(event.event.bases)
+            return
         channel = self._channels.get(event.session.name)
         if channel is None:
             return

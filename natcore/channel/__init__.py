@@ -13,6 +13,7 @@ from natcore.channel.session import (
     SessionEnded,
     SessionEvent,
     SessionMoved,
+    SocketsReleased,
 )
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "SessionEnded",
     "SessionEvent",
     "SessionMoved",
+    "SocketsReleased",
     "session_field",
     "session_field_of",
 ]

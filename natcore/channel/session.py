@@ -21,7 +21,7 @@ came from, which is proof enough that the peer is there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -31,6 +31,7 @@ from natcore.agent import RandomBytes, Transmit
 from natcore.channel.delivery import DeliveryConfig, MessageReceiver, MessageSender, ReplayWindow
 from natcore.channel.frame import MAX_NUMBER, Frame, FrameKey, FrameType
 from natcore.errors import DecodeError, MisuseError
+from natcore.hardnat import AttemptState, HardAttempt, Technique
 from natcore.ice import (
     AgentState,
     Candidate,
@@ -97,6 +98,17 @@ class SessionDoubted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SocketsReleased:
+    """Sockets of a hard attempt that nobody needs any more.
+
+    Attributes:
+        bases: which.
+    """
+
+    bases: tuple[TransportAddress, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataReceived:
     """A datagram or a message of the peer's, authentic and never delivered before."""
 
@@ -134,6 +146,7 @@ SessionEvent = (
     SessionConfirmed
     | SessionMoved
     | SessionDoubted
+    | SocketsReleased
     | DataReceived
     | MessageConfirmed
     | MessageUnconfirmed
@@ -148,6 +161,7 @@ class PeerSession:
         peer: the id of the other side.
         name: of the introduction that began it.
         ice: the connectivity below; for looking at, not for driving.
+        technique: by what the two met, or would.
         packets_sent: datagrams of any kind.
         discarded: frames that were not authentic, or repeated.
     """
@@ -183,6 +197,9 @@ class PeerSession:
         self._renewal: IceAgent | None = None
         self._ask_again_at: float | None = None
         self._heard_at = 0.0
+        self._hard: HardAttempt | None = None
+        self._hard_sockets: tuple[TransportAddress, ...] = ()
+        self.technique = Technique.PLAIN
         self._outgoing = FrameKey.of(name, remote)
         self._incoming = FrameKey.of(name, local)
         self._sender = MessageSender(config.delivery)
@@ -246,6 +263,25 @@ class PeerSession:
         self._renewal.start(remote_candidates, now)
         self._pump(now)
         return local.ufrag
+
+    def begin_hard(self, attempt: HardAttempt, sockets: Sequence[LocalCandidate], now: float) -> None:
+        """Goes on beyond plain checks: the attempt says which socket sends where, and when.
+
+        Args:
+            attempt: ended when there is a path, or at the end of the session.
+            sockets: number 0 is the one whose public endpoint the peer knows, the others are the attempt's.
+            now: seconds.
+        """
+        if self._hard is not None or self.ice.state is not AgentState.CHECKING:
+            attempt.fail()
+            return
+        self._hard, self._hard_sockets = attempt, tuple(one.base for one in sockets)
+        self.ice.hold(sockets[1:])
+        self._pump(now)
+
+    def give_up_by(self, deadline: float, detail: str) -> None:
+        """No more than plain checks can be tried, and these will hardly do: they end at ``deadline``."""
+        self.ice.give_up_by(deadline, FailureReason.HARD_NATS, detail)
 
     def is_awaiting(self, transaction_id: stun.TransactionId) -> bool:
         """Whether a response to this transaction would be for us."""
@@ -341,6 +377,7 @@ class PeerSession:
             return None
         instants = [agent.get_timer() for agent in self._agents]
         instants.append(self._ask_again_at)
+        instants.append(None if self._hard is None else self._hard.get_timer())
         if self.path is not None:
             instants.append(self._sender.get_timer())
         return min((instant for instant in instants if instant is not None), default=None)
@@ -350,6 +387,7 @@ class PeerSession:
     def _pump(self, now: float) -> None:
         self._take_from_ice(now)
         self._take_from_renewal(now)
+        self._send_probes(now)
         if self.path is not None:
             self._send_due_messages(now)
 
@@ -405,6 +443,35 @@ class PeerSession:
                     return
                 case _:
                     pass
+
+    def _send_probes(self, now: float) -> None:
+        if self._hard is None:
+            return
+        if self.ice.state is not AgentState.CHECKING:
+            self._end_hard(now, has_met=self.path is not None)
+            return
+        self._hard.handle_timer(now)
+        for probe in self._hard.probes_to_send():
+            base = self._hard_sockets[probe.socket_index]
+            self.ice.probe(base, probe.destination, ttl=probe.ttl)
+        self._take_from_ice(now)
+        if self._hard.state is AttemptState.FAILED:
+            self.ice.give_up_by(now, FailureReason.HARD_NATS, self._hard.plan.evidence)
+            self.ice.handle_timer(now)
+            self._take_from_ice(now)
+
+    def _end_hard(self, now: float, *, has_met: bool) -> None:
+        if self._hard is None:
+            return
+        if has_met:
+            self._hard.succeed()
+            self.technique = self._hard.plan.technique
+        else:
+            self._hard.fail()
+        self._hard = None
+        path = self.path
+        unused = tuple(base for base in self._hard_sockets[1:] if path is None or base != path.base)
+        self._events.append(SocketsReleased(bases=unused))
 
     def _doubt(self, now: float) -> None:
         """Asks for another path now, and again until there is one or the consent to this one ends."""
@@ -503,6 +570,7 @@ class PeerSession:
         self._is_ended = True
         for agent in self._agents:
             agent.close()
+        self._end_hard(0.0, has_met=False)
         for number in self._sender.abandon():
             self._events.append(MessageUnconfirmed(number=number))
         self._events.append(SessionEnded(reason=reason, detail=detail))

@@ -15,6 +15,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from natcore.hardnat.behavior import SideSummary
+
 VERSION = 1
 """Of the control protocol; a client that speaks another one is refused with ``unsupported-version``."""
 
@@ -32,7 +34,6 @@ _Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{4,256}\Z")]
 _Password = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{22,256}\Z")]
 _Text = Annotated[str, Meta(max_length=512)]
 _Address = Annotated[str, Meta(max_length=64)]
-_BEHAVIOR = r"^(endpoint-independent|address-dependent|address-and-port-dependent)\Z"
 
 
 class Status(Enum):
@@ -95,28 +96,6 @@ class WireCandidate(Struct, frozen=True, kw_only=True):
 Candidates = Annotated[tuple[WireCandidate, ...], Meta(max_length=MAX_CANDIDATES)]
 
 
-class NatSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a client has measured of its own NAT, for the peer's plan; believed by nobody else.
-
-    Attributes:
-        mapping: RFC 4787's word.
-        filtering: RFC 4787's word.
-        allocation: ``preserving``, ``random`` or ``sequential``.
-        step: from one port to the next where they are sequential.
-        lowest: the lowest port that was seen.
-        highest: the highest.
-        sockets: how many further sockets the client would open for one peer.
-    """
-
-    mapping: Annotated[str, Meta(pattern=_BEHAVIOR)]
-    filtering: Annotated[str, Meta(pattern=_BEHAVIOR)]
-    allocation: Annotated[str, Meta(pattern=r"^(preserving|random|sequential)\Z")]
-    step: Annotated[int, Meta(ge=-64, le=64)] = 0
-    lowest: Annotated[int, Meta(ge=1, le=65535)] = 1024
-    highest: Annotated[int, Meta(ge=1, le=65535)] = 65535
-    sockets: Annotated[int, Meta(ge=0, le=1024)] = 0
-
-
 class ClientStatus(Struct, frozen=True, kw_only=True):
     """One row of the list of clients. Addresses are for introduced peers only, so there are none here."""
 
@@ -170,7 +149,7 @@ class Publish(_Message, frozen=True, kw_only=True, tag="publish"):
     ufrag: _Token
     pwd: _Password
     candidates: Candidates
-    nat: NatSummary | None = None
+    nat: SideSummary | None = None
 
 
 class Connect(_Message, frozen=True, kw_only=True, tag="connect"):
@@ -249,7 +228,7 @@ class Introduction(_Message, frozen=True, kw_only=True, tag="introduction"):
     ufrag: _Token
     pwd: _Password
     candidates: Annotated[tuple[WireCandidate, ...], Meta(max_length=MAX_CANDIDATES + 4)]
-    nat: NatSummary | None = None
+    nat: SideSummary | None = None
     renews: _Token | None = None
 
 

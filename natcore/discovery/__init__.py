@@ -15,7 +15,6 @@ from natcore.discovery.path import WanSide
 from natcore.discovery.plan import SOCKET_COUNT
 from natcore.discovery.report import DiscoveryReport, value_of
 from natcore.discovery.server import StunServer
-from natcore.discovery.summary import nat_summary
 
 __all__ = [
     "LIFETIME_SOCKETS",
@@ -33,6 +32,5 @@ __all__ = [
     "StunServer",
     "Unknown",
     "WanSide",
-    "nat_summary",
     "value_of",
 ]

@@ -118,23 +118,34 @@ def _obstacle_to_filtering(doubtful: Sequence[Question]) -> str | None:
 
 def allocation(questions: Sequence[Question], *, is_translated: bool) -> Finding[Allocation]:
     """How ports are chosen, from every new mapping in the order in which they were made."""
-    own: dict[TransportAddress, int] = {}
-    seen: dict[TransportAddress, set[TransportAddress]] = {}
-    new: list[int] = []
-    asked = [one for one in questions if one.mapped is not None and one.sent and one.role is not Role.HOP]
-    for question in sorted(asked, key=lambda one: next(iter(one.sent.values()))):
-        mapped = question.mapped
-        if mapped is None or question.change is not None:
-            continue
-        own.setdefault(question.base, mapped.port)
-        known = seen.setdefault(question.base, set())
-        if mapped not in known:
-            known.add(mapped)
-            new.append(mapped.port)
+    own = {one.base: one.mapped.port for one in reversed(_in_order(questions)) if one.mapped is not None}
+    new = [port for port, _ in new_mappings(questions)]
     found = name_allocation([(base.port, external) for base, external in own.items()], new)
     if found is None:
         return Unknown(f"{len(new)} new mappings were seen, and it takes {MIN_SAMPLES}")
     return Known(found, UNTRANSLATED if not is_translated else _ports_in_words(found, new))
+
+
+def new_mappings(questions: Sequence[Question]) -> list[tuple[int, float]]:
+    """The external port of every new mapping and when it was made, in that order."""
+    seen: dict[TransportAddress, set[TransportAddress]] = {}
+    new = []
+    for question in _in_order(questions):
+        known = seen.setdefault(question.base, set())
+        if question.mapped is not None and question.mapped not in known:
+            known.add(question.mapped)
+            new.append((question.mapped.port, _first_sent_at(question)))
+    return new
+
+
+def _in_order(questions: Sequence[Question]) -> list[Question]:
+    """The plain questions that were answered, as they were asked."""
+    answered = [one for one in questions if one.mapped is not None and one.sent and one.change is None]
+    return sorted((one for one in answered if one.role is not Role.HOP), key=_first_sent_at)
+
+
+def _first_sent_at(question: Question) -> float:
+    return next(iter(question.sent.values()))
 
 
 def _ports_in_words(found: Allocation, new: Sequence[int]) -> str:

@@ -13,6 +13,7 @@ from natcore.endpoint.events import (
     ServerLeaving,
     SessionEventOccurred,
     SessionStarted,
+    SocketsWanted,
 )
 from natcore.endpoint.sessions import SessionLimits
 
@@ -32,5 +33,6 @@ __all__ = [
     "SessionEventOccurred",
     "SessionLimits",
     "SessionStarted",
+    "SocketsWanted",
     "WakingFailed",
 ]

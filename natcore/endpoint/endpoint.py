@@ -33,6 +33,7 @@ from natcore.channel import (
     SessionConfig,
     SessionDoubted,
     SessionEnded,
+    SocketsReleased,
 )
 from natcore.control.messages import (
     MAX_CANDIDATES,
@@ -43,7 +44,6 @@ from natcore.control.messages import (
     FaultCode,
     Goodbye,
     Introduction,
-    NatSummary,
     Ping,
     Pong,
     Publish,
@@ -67,12 +67,28 @@ from natcore.endpoint.events import (
     ServerLeaving,
     SessionEventOccurred,
     SessionStarted,
+    SocketsWanted,
 )
 from natcore.endpoint.registration import Registration
 from natcore.endpoint.sessions import SessionLimits, Sessions
 from natcore.errors import DecodeError, MisuseError
-from natcore.ice import Candidate, Credentials, LocalCandidate, mapped_candidate
+from natcore.hardnat import (
+    HardAttempt,
+    HardNatLimits,
+    HostBudget,
+    Plan,
+    Role,
+    SideSummary,
+    Technique,
+    VerifiedAddress,
+    plan,
+)
+from natcore.ice import Candidate, CandidateType, Credentials, LocalCandidate, mapped_candidate
+from natcore.ice.candidate import OBSERVED_FOUNDATION
 from natcore.ice.credentials import MAX_UFRAG_LENGTH
+
+_PROBING = frozenset({Role.HOLD, Role.SPRAY, Role.SWEEP, Role.SCATTER})
+"""The roles that send more than plain checks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +98,14 @@ class EndpointConfig:
     Attributes:
         limits: of sessions; an introduction beyond is not followed, and the peer's checks fail.
         max_pending: introductions asked for and not answered yet.
+        hard_nat: what may be spent on pairs that plain checks cannot connect.
     """
 
     awake: AwakeConfig = field(default_factory=AwakeConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
     limits: SessionLimits = field(default_factory=SessionLimits)
     max_pending: int = 64
+    hard_nat: HardNatLimits = field(default_factory=HardNatLimits)
 
 
 class ClientEndpoint:
@@ -126,7 +144,10 @@ class ClientEndpoint:
         self._awake: AwakeAgent | None = None
         self._mapped: TransportAddress | None = None
         self._offered: TransportAddress | None = None
-        self._nat: NatSummary | None = None
+        self._nat: SideSummary | None = None
+        self._nat_at = 0.0
+        self._hard_budget = HostBudget(config.hard_nat)
+        self._attempts: dict[str, tuple[Plan, TransportAddress]] = {}
         self._doubted: dict[str, float] = {}
         self._pending: dict[str, bytes | None] = {}
         self._sessions = Sessions(config.limits)
@@ -195,12 +216,11 @@ class ClientEndpoint:
         self._mapped = address
         self._publish_if_changed()
 
-    def set_nat(self, nat: NatSummary | None) -> None:
+    def set_nat(self, nat: SideSummary | None, now: float) -> None:
         """Tells what our own NAT does, or that it is not known (any more); peers plan with it."""
-        if nat != self._nat:
-            self._nat = nat
-            if self._awake is not None:
-                self._publish()
+        self._nat, self._nat_at = nat, now
+        if self._awake is not None:
+            self._publish()
 
     @property
     def server(self) -> TransportAddress | None:
@@ -364,6 +384,37 @@ class ClientEndpoint:
         self._sessions.add(session, was_asked=was_asked)
         number = session.start(_remote_candidates(message.candidates), now, early_data=early_data)
         self._events.append(SessionStarted(session=session, was_asked=was_asked, early_number=number))
+        self._plan_for(session, message, now)
+        self._collect(session)
+
+    def _plan_for(self, session: PeerSession, message: Introduction, now: float) -> None:
+        """What to do beyond plain checks, where both sides have told what their NATs do."""
+        if self._nat is None or message.nat is None:
+            return
+        target = _observed_address(message.candidates)
+        made = plan(self._nat.aged(max(0.0, now - self._nat_at)), message.nat, self._config.hard_nat)
+        if made.technique is Technique.GIVE_UP:
+            session.give_up_by(now + made.duration, made.evidence)
+        elif made.role in _PROBING and target is not None and self._hard_budget.is_free:
+            self._attempts[session.name] = made, target
+            if made.sockets:
+                self._events.append(SocketsWanted(session=session, count=made.sockets))
+            else:
+                self.open_for(session, (), now)
+
+    def open_for(self, session: PeerSession, bases: Iterable[TransportAddress], now: float) -> None:
+        """The sockets that :class:`SocketsWanted` asked for, as many as could be opened."""
+        wanted = self._attempts.pop(session.name, None)
+        budget = None if wanted is None else self._hard_budget.begin()
+        sockets = [LocalCandidate.of(CandidateType.HOST, base, base=base) for base in bases]
+        if wanted is None or budget is None or self.base is None or len(sockets) < wanted[0].sockets:
+            self._events.append(SessionEventOccurred(session=session, event=_released(sockets)))
+            return
+        own = next(one for one in self._host_candidates if one.base == self.base)
+        attempt = HardAttempt(
+            wanted[0], peer=VerifiedAddress(wanted[1]), budget=budget, random=self._random, now=now
+        )
+        session.begin_hard(attempt, [own, *sockets], now)
         self._collect(session)
 
     def _receive_renewal(self, message: Introduction, renews: str, now: float) -> None:
@@ -491,6 +542,7 @@ class ClientEndpoint:
             if isinstance(event, SessionEnded):
                 self._sessions.remove(session)
                 self._doubted.pop(session.name, None)
+                self._attempts.pop(session.name, None)
             elif isinstance(event, SessionDoubted):
                 self._doubt(session, event.at)
 
@@ -510,6 +562,27 @@ class ClientEndpoint:
             if session is not None and self._awake.observed_at >= since:
                 del self._doubted[name]
                 self.registration.send(Connect(target=session.peer, renews=name))
+
+
+def _released(sockets: Iterable[LocalCandidate]) -> SocketsReleased:
+    return SocketsReleased(bases=tuple(one.base for one in sockets))
+
+
+def _observed_address(candidates: Iterable[WireCandidate]) -> TransportAddress | None:
+    """Where the server saw the peer: the only address at which many ports may be tried.
+
+    The server passes on no server-reflexive candidate at another IP address than that.
+    """
+    for candidate in candidates:
+        if (
+            candidate.type == CandidateType.SERVER_REFLEXIVE.value
+            and candidate.foundation == OBSERVED_FOUNDATION
+        ):
+            try:
+                return TransportAddress.parse(candidate.address)
+            except DecodeError:
+                return None
+    return None
 
 
 def _remote_candidates(wire: Iterable[WireCandidate]) -> list[Candidate]:

@@ -50,6 +50,18 @@ class SessionStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SocketsWanted:
+    """A session needs further sockets; to be answered by ``open_for``.
+
+    Attributes:
+        count: how many, of the address of the endpoint's ``base``.
+    """
+
+    session: PeerSession
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectFailed:
     """The server did not introduce us.
 
@@ -101,6 +113,7 @@ EndpointEvent = (
     | Awoke
     | WakingFailed
     | SessionStarted
+    | SocketsWanted
     | ConnectFailed
     | SessionEventOccurred
     | ServerLeaving

@@ -50,7 +50,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from natcore.hardnat.behavior import SideSummary
-from natcore.hardnat.birthday import meeting_probability, median_seconds
+from natcore.hardnat.birthday import median_seconds, meeting_probability
 from natcore.hardnat.limits import HardNatLimits
 from natcore.hardnat.ports import PORT_COUNT, Drift, PortPool, sweep
 from natcore.nat import FilteringBehavior, MappingBehavior, Outcome, PortAllocation, expected_outcome

@@ -78,6 +78,7 @@ class IceAgent:
         self._random = random
         self._local, self._remote = local, remote
         self._local_candidates = list(local_candidates)
+        self._known_reason: tuple[FailureReason, str] | None = None
         self._held: dict[TransportAddress, LocalCandidate] = {}
         self._remote_candidates = RemoteCandidates(max_peer_reflexive=config.max_peer_reflexive)
         self._tie_breaker = int.from_bytes(random(8), "big")
@@ -132,6 +133,12 @@ class IceAgent:
             _, request = self._build_check_from(local, nominates=False)
             self.counters.probes_sent += 1
             self._transmits.append(Transmit(data=request, destination=destination, base=base, ttl=ttl))
+
+    def give_up_by(self, deadline: float, reason: FailureReason, detail: str) -> None:
+        """Ends the checks earlier than usual, for a reason that the owner knows."""
+        if self.state is AgentState.CHECKING and deadline < self._give_up_at:
+            self._give_up_at = deadline
+            self._known_reason = (reason, detail)
 
     def hurry(self, now: float) -> None:
         """Data has had no answer for a while: the path is checked now."""
@@ -363,6 +370,9 @@ class IceAgent:
         self._events.append(PathSelected(path=self._path_of(pair)))
 
     def _give_up(self) -> None:
+        if self._known_reason is not None:
+            self._fail(*self._known_reason)
+            return
         pairs = len(self._checklist)
         self._fail(
             diagnose(self.counters, pair_count=pairs),

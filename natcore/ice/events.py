@@ -67,6 +67,7 @@ class FailureReason(Enum):
     NO_CANDIDATES = "the peer offered no address that we can send to"
     SILENCE = "nothing of the peer's reached us: a NAT or firewall on the way dropped it all"
     ONE_WAY = "the peer's checks reached us, but no answer to ours did"
+    HARD_NATS = "the two NATs keep the peers apart"
     REJECTED = "the peer rejected our checks"
     CONSENT_EXPIRED = "the path went silent"
 

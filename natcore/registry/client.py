@@ -54,6 +54,7 @@ class Client:
         reflexive_address: where the client's datagrams come from; None while it is Asleep. A session that
             took over keeps its predecessor's until its own first observation.
         published: its ICE credentials and candidates.
+        published_at: when, seconds.
     """
 
     id: ClientId
@@ -65,6 +66,7 @@ class Client:
     observation: Observation | None = None
     reflexive_address: ReflexiveAddress | None = None
     published: Publish | None = None
+    published_at: float = 0.0
 
     @property
     def status(self) -> ClientStatus:

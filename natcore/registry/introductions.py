@@ -17,11 +17,8 @@ import msgspec
 from natcore.address import ReflexiveAddress, TransportAddress
 from natcore.control.messages import FaultCode, Introduction, Publish, WireCandidate
 from natcore.errors import DecodeError
-from natcore.ice.candidate import CandidateType, priority_of
+from natcore.ice.candidate import OBSERVED_FOUNDATION, CandidateType, priority_of
 from natcore.registry.client import Client
-
-OBSERVED_FOUNDATION = "observed"
-"""Of the server-reflexive candidate: same type, same server, one base, hence one foundation."""
 
 MAX_CLAIMED_REFLEXIVE = 2
 """Ports that a client may claim at its own NAT: one, and its successor while a mapping moves."""
@@ -80,7 +77,7 @@ def is_reachable(client: Client) -> bool:
 
 
 def introduction_of(
-    client: Client, *, session: str, controlling: bool, renews: str | None = None
+    client: Client, *, session: str, controlling: bool, renews: str | None = None, now: float = 0.0
 ) -> Introduction:
     """What the other side is told of a reachable ``client``.
 
@@ -89,6 +86,7 @@ def introduction_of(
         session: the name of this introduction, the same for both sides.
         controlling: the role of the *receiver*.
         renews: the session that the asker wants to go on by another path.
+        now: seconds; what the client measured of its NAT is so much older than when it said so.
     """
     assert client.published is not None
     assert client.reflexive_address is not None
@@ -101,7 +99,7 @@ def introduction_of(
         ufrag=published.ufrag,
         pwd=published.pwd,
         candidates=(*passed_on, *_observed(observed, passed_on)),
-        nat=published.nat,
+        nat=None if published.nat is None else published.nat.aged(max(0.0, now - client.published_at)),
         renews=renews,
     )
 

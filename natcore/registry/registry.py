@@ -351,6 +351,7 @@ class Registry:
             return
         try:
             client.published = believed_part(message)
+            client.published_at = self._now
         except DecodeError as exc:
             self._fault(held, FaultCode.BAD_MESSAGE, str(exc))
 
@@ -368,8 +369,8 @@ class Registry:
         assert target is not None  # refusal() has an answer to that
         self.counters.introductions += 1
         session = random_token(self._random, SESSION_BYTES)
-        told_asker = introduction_of(target, session=session, controlling=True, renews=renews)
-        told_target = introduction_of(asker, session=session, controlling=False, renews=renews)
+        told_asker = introduction_of(target, session=session, controlling=True, renews=renews, now=self._now)
+        told_target = introduction_of(asker, session=session, controlling=False, renews=renews, now=self._now)
         self._send(asker.connection, told_asker)
         self._send(target.connection, told_target)
 
