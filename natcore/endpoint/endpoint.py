@@ -84,7 +84,6 @@ from natcore.hardnat import (
     plan,
 )
 from natcore.ice import Candidate, CandidateType, Credentials, LocalCandidate, mapped_candidate
-from natcore.ice.candidate import OBSERVED_FOUNDATION
 from natcore.ice.credentials import MAX_UFRAG_LENGTH
 
 _PROBING = frozenset({Role.HOLD, Role.SPRAY, Role.SWEEP, Role.SCATTER})
@@ -391,7 +390,7 @@ class ClientEndpoint:
         """What to do beyond plain checks, where both sides have told what their NATs do."""
         if self._nat is None or message.nat is None:
             return
-        target = _observed_address(message.candidates)
+        target = _parsed(message.observed)
         made = plan(self._nat.aged(max(0.0, now - self._nat_at)), message.nat, self._config.hard_nat)
         if made.technique is Technique.GIVE_UP:
             session.give_up_by(now + made.duration, made.evidence)
@@ -568,21 +567,11 @@ def _released(sockets: Iterable[LocalCandidate]) -> SocketsReleased:
     return SocketsReleased(bases=tuple(one.base for one in sockets))
 
 
-def _observed_address(candidates: Iterable[WireCandidate]) -> TransportAddress | None:
-    """Where the server saw the peer: the only address at which many ports may be tried.
-
-    The server passes on no server-reflexive candidate at another IP address than that.
-    """
-    for candidate in candidates:
-        if (
-            candidate.type == CandidateType.SERVER_REFLEXIVE.value
-            and candidate.foundation == OBSERVED_FOUNDATION
-        ):
-            try:
-                return TransportAddress.parse(candidate.address)
-            except DecodeError:
-                return None
-    return None
+def _parsed(address: str | None) -> TransportAddress | None:
+    try:
+        return None if address is None else TransportAddress.parse(address)
+    except DecodeError:
+        return None
 
 
 def _remote_candidates(wire: Iterable[WireCandidate]) -> list[Candidate]:

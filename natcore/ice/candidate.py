@@ -38,9 +38,6 @@ COMPONENT_ID = 1
 
 MAX_LOCAL_PREFERENCE = 65535
 
-OBSERVED_FOUNDATION = "observed"
-"""Of the candidate that the server saw itself: same type, same server, one base, hence one foundation."""
-
 MAPPED_FOUNDATION = "mapped"
 """Of the candidate at a port that a gateway forwards: it has no server, and there is one at most."""
 

@@ -17,8 +17,11 @@ import msgspec
 from natcore.address import ReflexiveAddress, TransportAddress
 from natcore.control.messages import FaultCode, Introduction, Publish, WireCandidate
 from natcore.errors import DecodeError
-from natcore.ice.candidate import OBSERVED_FOUNDATION, CandidateType, priority_of
+from natcore.ice.candidate import CandidateType, priority_of
 from natcore.registry.client import Client
+
+OBSERVED_FOUNDATION = "observed"
+"""Of the server-reflexive candidate: same type, same server, one base, hence one foundation."""
 
 MAX_CLAIMED_REFLEXIVE = 2
 """Ports that a client may claim at its own NAT: one, and its successor while a mapping moves."""
@@ -99,6 +102,7 @@ def introduction_of(
         ufrag=published.ufrag,
         pwd=published.pwd,
         candidates=(*passed_on, *_observed(observed, passed_on)),
+        observed=str(observed),
         nat=None if published.nat is None else published.nat.aged(max(0.0, now - client.published_at)),
         renews=renews,
     )
