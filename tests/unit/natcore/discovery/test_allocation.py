@@ -99,7 +99,9 @@ def test_where_others_take_many_ports_every_step_is_a_multiple_of_the_real_one()
     ports = list(accumulate([4, 6, 2, 8, 10, 4, 12, 6, 2, 14], initial=20000))
     found = named(ports)
     assert found.step == 2
-    assert found.confidence == pytest.approx(3 / 12), "two of ten steps were bare ones, and the next may not be"
+    assert found.confidence == pytest.approx(3 / 12), (
+        "two of ten steps were bare ones, and the next may not be"
+    )
 
 
 @pytest.mark.parametrize("step", [1, -1])

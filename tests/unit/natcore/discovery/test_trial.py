@@ -180,7 +180,9 @@ def test_there_are_so_many_rounds_and_no_more(loss: float) -> None:
     assert scene.trial.rounds == CONFIG.max_trial_rounds
     believed = loss**CONFIG.max_trial_rounds <= CONFIG.trial_risk
     assert scene.trial.state is (TrialState.CONCLUDED if believed else TrialState.SPOILED)
-    assert believed == (loss < 0.5625), "16 rounds outvote the loss of every second packet, not of three in five"
+    assert believed == (loss < 0.5625), (
+        "16 rounds outvote the loss of every second packet, not of three in five"
+    )
 
 
 @pytest.mark.parametrize("state", [TrialState.CONCLUDED, TrialState.SPOILED])
