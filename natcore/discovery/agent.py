@@ -203,6 +203,9 @@ class Discovery:
             question.is_disobeyed |= question.change is not None and source == question.destination
             self.discarded += 1
             return
+        if message.transaction_id not in question.sent:  # of a control that was asked anew since
+            self.discarded += 1
+            return
         question.answered_ids.add(message.transaction_id)
         if question.mapped is None:
             question.mapped = ReflexiveAddress(mapped)
