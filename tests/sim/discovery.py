@@ -7,7 +7,17 @@ from ipaddress import IPv4Address
 
 from natcore.address import TransportAddress
 from natcore.agent import Transmit
-from natcore.discovery import SOCKET_COUNT, Discovery, DiscoveryConfig, DiscoveryReport
+from natcore.discovery import (
+    LIFETIME_SOCKETS,
+    SOCKET_COUNT,
+    Discovery,
+    DiscoveryConfig,
+    DiscoveryReport,
+    Finding,
+    LifetimeConfig,
+    LifetimeDiscovery,
+    MappingLifetime,
+)
 from natcore.registry import Registry, RegistryConfig, SendDatagram
 from natcore.registry.reflection import Offer
 from netlab.model import Endpoint, NatModel, models_of
@@ -121,3 +131,23 @@ class Discoverer(Conversation):
         self.host.drain(self.now)
         self.drive_until(DiscoveryReport, self.host)
         return self.host.events(DiscoveryReport)[0]
+
+    def begin_to_measure(self, config: LifetimeConfig | None = None) -> LifetimeDiscovery:
+        """Begins to measure the lifetime of an idle mapping."""
+        agent = LifetimeDiscovery(
+            bases=self.bases(LIFETIME_SOCKETS),
+            server=PRIMARY,
+            random=seeded(self._seed),
+            now=self.now,
+            config=config,
+        )
+        self.host.agent = agent
+        self.host.drain(self.now)
+        return agent
+
+    def measure_lifetime(self, config: LifetimeConfig | None = None) -> Finding[MappingLifetime]:
+        """Measures it to the end."""
+        agent = self.begin_to_measure(config)
+        self.drive_while(lambda: agent.finding is None, limit=100_000.0, what="a finding of the lifetime")
+        assert agent.finding is not None
+        return agent.finding
