@@ -543,7 +543,7 @@ def test_a_server_that_refuses_to_change_shows_no_filter_and_all_the_rest(code: 
 
 def test_a_server_that_falls_silent_after_its_first_answer_leaves_nothing_wrong() -> None:
     server = Server()
-    answered = []
+    answered: list[Transmit] = []
 
     def once(transmit: Transmit, request: stun.ReceivedMessage) -> Iterable[Reply]:
         if not answered:

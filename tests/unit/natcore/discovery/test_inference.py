@@ -77,7 +77,7 @@ def test_who_is_seen_as_it_is_is_not_translated() -> None:
 
 # --- mapping ------------------------------------------------------------------------------------------------
 
-MAPPINGS = {
+MAPPINGS: dict[str, tuple[dict[str, int | None], MappingBehavior]] = {
     "the same everywhere": ({"10:1": 5, "10:2": 5, "20:1": 5, "20:2": 5}, EIM),
     "one an address": ({"10:1": 5, "10:2": 5, "20:1": 6, "20:2": 6}, ADM),
     "one an endpoint": ({"10:1": 5, "10:2": 6, "20:1": 7, "20:2": 8}, APDM),
@@ -94,7 +94,7 @@ def test_the_mapping_is_what_the_endpoints_saw(
     assert value(infer.mapping(socket(0, ports), is_translated=True)) is expected
 
 
-UNKNOWN_MAPPINGS = {
+UNKNOWN_MAPPINGS: dict[str, tuple[dict[str, int | None], str]] = {
     "nothing": ({"10:1": None}, "too few answers"),
     "one endpoint": ({"10:1": 5}, "only one endpoint"),
     "two ports that agree": ({"10:1": 5, "10:2": 5}, "with one address the server shows only"),
@@ -118,7 +118,7 @@ def test_another_address_of_the_nat_is_another_mapping() -> None:
 
 
 def test_a_socket_whose_port_collided_is_outvoted() -> None:
-    odd = {"10:1": 5, "10:2": 6, "20:1": 5, "20:2": 5}
+    odd: dict[str, int | None] = {"10:1": 5, "10:2": 6, "20:1": 5, "20:2": 5}
     questions = [*socket(0, odd), *socket(1, MAPPINGS["the same everywhere"][0])]
     assert "sockets differ" in reason(infer.mapping(questions, is_translated=True)), "one against one"
     questions += socket(2, MAPPINGS["the same everywhere"][0])

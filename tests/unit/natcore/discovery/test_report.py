@@ -31,7 +31,7 @@ def test_a_report_of_a_nat_is_that_nat(name: str) -> None:
 
 @pytest.mark.parametrize("missing", ["mapping", "filtering"])
 def test_without_mapping_or_filtering_there_is_no_nat_to_speak_of(missing: str) -> None:
-    assert replace(report_of(), **{missing: UNSEEN}).behavior() is None
+    assert report_of(None, **{missing: UNSEEN}).behavior() is None
 
 
 def test_what_else_is_unknown_has_its_default() -> None:
