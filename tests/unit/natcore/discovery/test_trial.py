@@ -83,7 +83,7 @@ def test_silence_is_believed_only_after_the_control_and_the_grace() -> None:
     scene.ask_all()
     scene.now = 100.0
     assert scene.advance() == ()
-    assert scene.trial.state is TrialState.CONTROLLING, "time alone proves nothing"
+    assert not scene.trial.is_final, "time alone proves nothing"
     scene.answer_control()
     assert (scene.trial.state, scene.trial.due_at) == (TrialState.GRACE, 100.0 + GRACE)
     scene.now = 100.0 + GRACE - 0.001
@@ -141,7 +141,7 @@ def test_with_losses_there_are_more_rounds_and_another_control() -> None:
     scene.ask_all()
     scene.answer_control()
     scene.end_grace(loss=0.25)
-    assert scene.trial.state is TrialState.ASKING
+    assert not scene.trial.is_final
     assert not scene.control.is_answered or scene.trial.rounds < 7, "the old answer does not count again"
     scene.now += CONFIG.trial_interval
     scene.ask_all(loss=0.25)
