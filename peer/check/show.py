@@ -71,9 +71,9 @@ def _render(report: CheckReport, *, with_evidence: bool) -> RenderableType:
 
 
 def _verdict(report: CheckReport) -> RenderableType:
-    text = Text(report.verdict, style="bold")
+    text = Text(printable(report.verdict), style="bold")
     for advice in report.advice:
-        text.append(f"\n- {advice}", style="not bold")
+        text.append(f"\n- {printable(advice)}", style="not bold")
     return Panel(text, title="verdict", title_align="left", expand=False)
 
 
@@ -170,7 +170,7 @@ def changes(before: CheckReport, after: CheckReport) -> Iterator[str]:
                 if label not in _UNSTEADY and was.value != now.value:
                     yield printable(f"{name}: {label}: {_plain(was)} -> {_plain(now)}")
     if before.verdict != after.verdict:
-        yield f"verdict: {after.verdict}"
+        yield printable(f"verdict: {after.verdict}")
 
 
 _UNSTEADY = ("round trip", "ports")
