@@ -168,8 +168,9 @@ class Discovery:
     def _deadlines(self) -> Iterator[float]:
         yield self._started_at + self._config.deadline
         if not self._is_probing:
-            yield self._blocked_at
-            if self._first_answer_at is not None:
+            if self._first_answer_at is None:
+                yield self._blocked_at
+            else:
                 yield self._first_answer_at + self._config.scout_patience
         else:
             if self._hops_until is not None:
