@@ -279,6 +279,19 @@ def test_a_better_server_has_a_moment_after_the_first_answer_of_a_plain_one() ->
     assert stage.now < 3.0
 
 
+def test_a_late_first_answer_of_a_plain_server_leaves_no_timer_in_the_past() -> None:
+    """Its patience ends after the instant at which silence would have meant blocked UDP."""
+    stage = Stage(silence, (PRIMARY, SECOND))
+    request = stun.Message.decode(stage.sent[1].data)
+    stage.now = CONFIG.blocked_after - 0.1
+    stage.receive(answer(request, stun.XorMappedAddress(keeping(SCOUT, SECOND))), SECOND, SCOUT)
+    stage.now = CONFIG.blocked_after
+    stage.agent.handle_timer(stage.now)
+    due = stage.agent.get_timer()
+    assert due is not None
+    assert due > stage.now
+
+
 def test_without_a_better_server_the_plain_one_has_to_do() -> None:
     report = discover(Server(primary=SECOND, other=None), PRIMARY, SECOND)
     assert "no server answers from another of its ports" in reason(report.filtering)
