@@ -14,7 +14,7 @@ EVERYTHING = {**PROFILES, **COMBINATIONS}
 
 
 def table(own: NatBehavior | None, *, has_mapped_port: bool = False) -> dict[str, Technique]:
-    return {row.peer: row.technique for row in reach(own, has_mapped_port=has_mapped_port)}
+    return {row.peer: row.technique for row in reach(own, udp_passes=True, has_mapped_port=has_mapped_port)}
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
@@ -62,9 +62,14 @@ def test_a_mapped_port_of_an_unknown_nat_reaches_all_whose_udp_passes() -> None:
     assert set(said.values()) == {Technique.MAPPED_PORT}
 
 
+def test_nothing_is_promised_before_udp_is_known_to_pass() -> None:
+    rows = reach(None, udp_passes=False, has_mapped_port=False)
+    assert {row.technique for row in rows} == {Technique.UNKNOWN, Technique.RELAY}
+
+
 def test_who_has_no_udp_meets_nobody() -> None:
     assert set(table(NatBehavior(udp_blocked=True)).values()) == {Technique.RELAY}
 
 
 def test_the_table_is_in_the_order_of_friendliness() -> None:
-    assert [row.peer for row in reach(None, has_mapped_port=False)] == list(PEERS)
+    assert [row.peer for row in reach(None, udp_passes=True, has_mapped_port=False)] == list(PEERS)

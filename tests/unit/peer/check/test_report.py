@@ -126,7 +126,7 @@ def test_reach_has_a_row_for_each_kind_of_peer() -> None:
     assert {row["technique"] for row in rows} <= {
         *("plain checks", "a mapped port", "only through a relay", "unknown"),
     }
-    assert [row.technique for row in reach_rows(None, has_mapped_port=False)].count("unknown") == 4
+    assert [row.technique for row in reach_rows(None, has_mapped_port=False)].count("unknown") == 5
 
 
 @pytest.mark.parametrize(
