@@ -22,6 +22,7 @@ from natcore.channel import (
     SocketsReleased,
 )
 from natcore.errors import MisuseError, PeerError
+from natcore.hardnat import Technique
 from natcore.ice import Path
 from peer.errors import ChannelClosed, NoPath, Undelivered
 
@@ -151,10 +152,13 @@ class Channel:
         return self._session.path or self._last_path
 
     @property
-    def is_mapped(self) -> bool:
-        """Whether data takes a port that one of the two gateways was asked to forward."""
+    def technique(self) -> Technique:
+        """By what the two have met; a port counts as mapped where a gateway was asked to forward it."""
         path = self.path
-        return path is not None and (path.is_mapped or path.local == self._driver.endpoint.mapped_address)
+        own = self._driver.endpoint.mapped_address
+        if path is not None and (path.is_mapped or path.local == own):
+            return Technique.MAPPED_PORT
+        return self._session.technique
 
     @property
     def rtt(self) -> float | None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import msgspec
 
 from natcore.errors import PeerError
+from natcore.hardnat import Technique
 from natcore.ice import Path
 from peer.channel import Channel
 from peer.errors import NoPath
 from peer.text import printable
 
-PLAIN_CHECKS = "plain-checks"
-"""The technique of an ordinary punch: ICE connectivity checks to the candidates that each side has."""
-
-
-PORT_MAPPING = "port-mapping"
-"""Connectivity checks to a port that a gateway was asked to forward."""
+TECHNIQUES = {
+    Technique.PLAIN: "plain-checks",
+    Technique.MAPPED_PORT: "port-mapping",
+    Technique.PREDICTION: "port-prediction",
+    Technique.BIRTHDAY: "birthday-probing",
+}
+"""By what two peers meet: ICE connectivity checks to the candidates that each side has, to a port that a
+gateway was asked to forward, to ports that a sequential NAT will give next, or to very many ports."""
 
 
 class PathReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +42,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         outcome: ``direct`` or ``failed``.
         peer: the other side's id, or null where nobody came.
         path: where data went, or null.
-        technique: how it was found: ``plain-checks`` or ``port-mapping``; or null.
+        technique: how it was found, see ``TECHNIQUES``; or null.
         elapsed: seconds from ``connect`` (or from the introduction, when listening) to a confirmed path.
         rtt: seconds, or null.
         packets_sent: datagrams of all kinds for this peer.
@@ -66,7 +69,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             outcome="direct",
             peer=channel.peer,
             path=PathReport(kind=path.kind.value, local=str(path.local), remote=str(path.remote)),
-            technique=PORT_MAPPING if channel.is_mapped else PLAIN_CHECKS,
+            technique=TECHNIQUES[channel.technique],
             elapsed=round(elapsed, 6),
             rtt=None if channel.rtt is None else round(channel.rtt, 6),
             packets_sent=channel.packets_sent,

@@ -84,6 +84,7 @@ class Discovery:
         self._tcp_until: float | None = now + self._config.tcp_patience
         self._servers: dict[TransportAddress, StunServer] = {}
         self._first_answer_at: float | None = None
+        self._unhelpful: TransportAddress | None = None
         self._is_probing = False
         self._trials: list[Trial] = []
         self._hairpin: Trial | None = None
@@ -167,8 +168,9 @@ class Discovery:
     def _deadlines(self) -> Iterator[float]:
         yield self._started_at + self._config.deadline
         if not self._is_probing:
-            yield self._blocked_at
-            if self._first_answer_at is not None:
+            if self._first_answer_at is None:
+                yield self._blocked_at
+            else:
                 yield self._first_answer_at + self._config.scout_patience
         else:
             if self._hops_until is not None:
@@ -198,9 +200,13 @@ class Discovery:
         mapped = None if attribute is None else attribute.address
         if mapped is None or mapped.port == 0 or mapped.ip.version != question.base.ip.version:
             self.discarded += 1
+            self._note_unhelpful(source, question)
             return
         if source != question.expected_source:
             question.is_disobeyed |= question.change is not None and source == question.destination
+            self.discarded += 1
+            return
+        if message.transaction_id not in question.sent:  # of a control that was asked anew since
             self.discarded += 1
             return
         question.answered_ids.add(message.transaction_id)
@@ -222,6 +228,12 @@ class Discovery:
             return
         question.error = error.code
         question.due_at = None
+        self._note_unhelpful(source, question)
+
+    def _note_unhelpful(self, source: TransportAddress, question: Question) -> None:
+        """Who answers without an address of ours has shown nothing but that UDP passes."""
+        if source == question.destination:
+            self._unhelpful = source
 
     # --- what to do next -----------------------------------------------------------------------------------
 
@@ -467,7 +479,10 @@ class Discovery:
         names = " or ".join(map(str, self._asked_servers))
         tcp = self._tcp_finding()
         blocked: Finding[bool]
-        if isinstance(tcp, Known) and tcp.value:
+        if self._unhelpful is not None:
+            blocked = Known(False, f"{self._unhelpful} answers, though not with an address of ours")
+            reason = "no server says how it sees us"
+        elif isinstance(tcp, Known) and tcp.value:
             blocked = Known(True, f"no answer from {names} by UDP, while TCP connects")
             reason = "UDP is blocked"
         else:

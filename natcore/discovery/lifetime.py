@@ -8,7 +8,8 @@ cut into sections, one holder each, until it is narrow. With eight sections at o
 the time in which bisection would halve it once.
 
 A death is believed when the asker's own plain question, sent behind the test, is answered and the test is
-not, ``tries`` times in a row.
+not, ``tries`` times at least, and so often that losses can hardly be the reason, given those among the plain
+questions. Such a mapping was dead by the time of the last test, which is what is told.
 
 What is measured is the life of a mapping that carried one question and its answer; some NATs give a longer
 one to a mapping in long use.
@@ -35,8 +36,8 @@ MAX_ROUNDS = 4
 LADDER = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 """Seconds of the first round. Routers have 30 to 300 (Hätönen 2010); RFC 4787 REQ-5 asks for 120 at least."""
 
-LIFETIME_SOCKETS = 1 + len(LADDER) + MAX_ROUNDS * SECTIONS
-"""The asker and a fresh holder for each test."""
+LIFETIME_SOCKETS = 1 + len(LADDER) + 1 + MAX_ROUNDS * SECTIONS
+"""The asker and a fresh holder for each idle time; in the first round the limit is one more of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,9 @@ class LifetimeConfig:
         limit: longer idle times are not tried.
         precision: a gap is narrow that is at most this share of the shorter time,
         resolution: or at most so long.
-        tries: of each test.
+        tries: of each test, at least; ``4 * tries`` without any answer show a server that is gone, and after
+            ``8 * tries`` too much gets lost.
+        risk: the probability of taking losses for a death, below which it is believed.
         answer_timeout: for the asker's question.
     """
 
@@ -55,12 +58,16 @@ class LifetimeConfig:
     precision: float = 0.05
     resolution: float = 0.5
     tries: int = 4
+    risk: float = 1e-4
     answer_timeout: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingLifetime:
-    """Seconds between which an idle mapping dies; ``at_most`` is None where none died."""
+    """Seconds between which an idle mapping dies; ``at_most`` is None where none died.
+
+    A death is certain only by the end of its tests, which take some round trips.
+    """
 
     at_least: float
     at_most: float | None
@@ -88,14 +95,18 @@ class _Holder:
     base: TransportAddress
     idle: float
     mapped: ReflexiveAddress | None = None
+    sent_at: float = 0.0
     spoke_at: float | None = None
     sends: int = 0
-    tests: int = 0
     due_at: float | None = None
     lived: bool | None = None
-    transactions: set[stun.TransactionId] = field(default_factory=set)
+    questions: set[stun.TransactionId] = field(default_factory=set)
+    tests: set[stun.TransactionId] = field(default_factory=set)
     tested_at: float = 0.0
+    control: stun.TransactionId | None = None
     is_controlled: bool = False
+    silences: int = 0
+    outages: int = 0
 
 
 LifetimeEvent = LifetimeProgress | Known[MappingLifetime] | Unknown
@@ -141,6 +152,8 @@ class LifetimeDiscovery:
         self._started_at = now
         self._alive = 0.0
         self._dead: float | None = None
+        self._dead_by: float | None = None
+        self._answered = self._lost = 0
         self._rounds = 0
         self._round_ends_at = now
         self._holders: list[_Holder] = []
@@ -195,25 +208,28 @@ class LifetimeDiscovery:
 
     def _receive_at_holder(self, message: stun.ReceivedMessage, base: TransportAddress, now: float) -> None:
         holder = next((one for one in self._holders if one.base == base), None)
-        if holder is None or message.transaction_id not in holder.transactions:
-            self.discarded += 1
-            return
         attribute = message.get(stun.XorMappedAddress)
-        if holder.spoke_at is None and attribute is not None:
+        if holder is None or attribute is None:
+            self.discarded += 1
+        elif message.transaction_id in holder.tests:
+            self._decide(holder, lived=True)
+        elif message.transaction_id in holder.questions and not holder.tests:
+            self._answered += holder.spoke_at is None
             holder.mapped = ReflexiveAddress(attribute.address)
             holder.spoke_at = now
             holder.due_at = now + holder.idle
-        elif holder.tests:
-            self._decide(holder, lived=True)
+        else:
+            self.discarded += 1
 
     def _receive_at_asker(self, message: stun.ReceivedMessage, now: float) -> None:
+        if any(message.transaction_id in one.tests for one in self._holders):
+            error = message.get(stun.ErrorCode)
+            detail = "" if error is None else f" (error {error.code})"
+            self._finish(Unknown(f"the server does not send answers to other ports of ours{detail}"))
+            return
         holder = self._controls.get(message.transaction_id)
-        error = message.get(stun.ErrorCode)
-        if error is not None and any(message.transaction_id in one.transactions for one in self._holders):
-            self._finish(
-                Unknown(f"the server does not send answers to other ports of ours (error {error.code})")
-            )
-        elif holder is None or holder.lived is not None:
+        is_awaited = holder is not None and message.transaction_id == holder.control
+        if holder is None or holder.lived is not None or holder.is_controlled or not is_awaited:
             self.discarded += 1
         else:
             holder.is_controlled = True
@@ -222,31 +238,48 @@ class LifetimeDiscovery:
     def _act(self, holder: _Holder, now: float) -> None:
         if holder.spoke_at is None:
             self._speak(holder, now)
-        elif holder.tests and not holder.is_controlled and holder.tests >= 4 * self._config.tries:
-            self._finish(Unknown("the server has fallen silent"))
-        elif holder.tests >= self._config.tries and holder.is_controlled:
-            self._decide(holder, lived=False)
-        else:
+            return
+        if holder.tests:
+            self._take_silence(holder, now)
+        if holder.lived is None and self.finding is None:
             self._test(holder, now)
+
+    def _take_silence(self, holder: _Holder, now: float) -> None:
+        """A test has had its time, and no answer."""
+        if holder.is_controlled:
+            self._answered += 1
+            holder.silences, holder.outages = holder.silences + 1, 0
+        else:
+            self._lost += 1
+            holder.outages += 1
+        loss = (self._lost + 1) / (self._lost + self._answered + 2)  # on the careful side (Laplace's rule)
+        if holder.silences >= self._config.tries and loss**holder.silences <= self._config.risk:
+            self._decide(holder, lived=False)
+            dead_by = now - holder.sent_at
+            self._dead_by = dead_by if self._dead_by is None else min(dead_by, self._dead_by)
+        elif holder.outages >= 4 * self._config.tries:
+            self._finish(Unknown("the server has fallen silent"))
+        elif len(holder.tests) >= 8 * self._config.tries:
+            self._finish(Unknown("too many packets get lost to tell silence from a death"))
 
     def _speak(self, holder: _Holder, now: float) -> None:
         if holder.sends >= 8:
             self._finish(Unknown("the server has fallen silent"))
             return
+        self._lost += holder.sends > 0
         holder.sends += 1
-        transaction = self._send(holder.base, now)
-        holder.transactions.add(transaction)
+        holder.sent_at = now
+        holder.questions.add(self._send(holder.base, now))
         holder.due_at = now + self._config.answer_timeout
 
     def _test(self, holder: _Holder, now: float) -> None:
         if holder.mapped is None:
             return
-        holder.tests += 1
         holder.tested_at = now
         holder.is_controlled = False
-        transaction = self._send(self._asker, now, stun.ResponsePort(holder.mapped.port))
-        holder.transactions.add(transaction)
-        self._controls[self._send(self._asker, now)] = holder
+        holder.tests.add(self._send(self._asker, now, stun.ResponsePort(holder.mapped.port)))
+        holder.control = self._send(self._asker, now)
+        self._controls[holder.control] = holder
         holder.due_at = now + self._config.answer_timeout
 
     def _decide(self, holder: _Holder, *, lived: bool) -> None:
@@ -300,23 +333,25 @@ class LifetimeDiscovery:
         return self._dead is not None and holder.idle > self._dead
 
     def _end_round(self, now: float) -> None:
-        if self._dead is None:
+        if self._dead is None or self._dead_by is None:
             evidence = f"a mapping lived for {self._alive:g} s of silence, and longer was not tried"
             self._finish(Known(MappingLifetime(at_least=self._alive, at_most=None), evidence))
-        elif self._alive > self._dead:
+        elif self._alive > self._dead_by:
             self._finish(
                 Unknown(
                     f"mappings do not agree: one lived for {self._alive:g} s, "
-                    f"another died in {self._dead:g} s"
+                    f"another was dead by {self._dead_by:.3g} s"
                 )
             )
-        elif self._is_narrow or self._rounds > MAX_ROUNDS:
-            evidence = f"one lived for {self._alive:.3g} s of silence, one was dead after {self._dead:.3g} s"
-            self._finish(Known(MappingLifetime(at_least=self._alive, at_most=self._dead), evidence))
-        else:
+        elif not (self._is_narrow or self._rounds > MAX_ROUNDS):
             gap = self._dead - self._alive
             sections = [self._alive + gap * part / (SECTIONS + 1) for part in range(1, SECTIONS + 1)]
             self._begin_round(sections, now)
+        elif self._alive == 0:
+            self._finish(Unknown("no answer to another port of ours has come, so perhaps none was sent"))
+        else:
+            evidence = f"one lived for {self._alive:.3g} s of silence, one was dead by {self._dead_by:.3g} s"
+            self._finish(Known(MappingLifetime(at_least=self._alive, at_most=self._dead_by), evidence))
 
     @property
     def _is_narrow(self) -> bool:
@@ -330,7 +365,7 @@ class LifetimeDiscovery:
             end += self._config.limit if self._dead is None else self._dead
         self._events.append(
             LifetimeProgress(
-                elapsed=elapsed, expected=max(end, elapsed), at_least=self._alive, at_most=self._dead
+                elapsed=elapsed, expected=max(end, elapsed), at_least=self._alive, at_most=self._dead_by
             )
         )
 

@@ -72,4 +72,5 @@ def all_endpoints(servers: Iterable[StunServer], limit: int) -> tuple[TransportA
 def _is_other_address(other: TransportAddress, primary: TransportAddress) -> bool:
     ip = other.ip
     is_usable = ip.version == primary.ip.version and ip != primary.ip and 0 < other.port != primary.port
-    return is_usable and not (ip.is_multicast or ip.is_unspecified or ip.is_link_local)
+    is_host = not (ip.is_multicast or ip.is_unspecified or ip.is_link_local or ip.is_reserved)
+    return is_usable and is_host and ip.is_loopback == primary.ip.is_loopback

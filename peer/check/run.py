@@ -108,11 +108,11 @@ async def _discover(
         return "this host has no address of this family that leads to a server"
     try:
         report = await discover(local, servers)
+        if options.lifetime is None or report.is_blocked or report.rtt is None:
+            return report
+        finding = await _lifetime(local, report, options.lifetime, progress)
     except OSError as exc:  # too many open files, or an address that has just gone
         return f"no sockets can be opened: {exc.strerror or exc}"
-    if options.lifetime is None or report.is_blocked or report.rtt is None:
-        return report
-    finding = await _lifetime(local, report, options.lifetime, progress)
     return replace(report, mapping_lifetime=finding)
 
 

@@ -30,9 +30,11 @@ def parse_stun_server(text: str) -> ServerAddress:
     if not text.lower().startswith(_SCHEME):
         return ServerAddress.parse(text)
     rest = text[len(_SCHEME) :]
-    bare = ServerAddress.parse(rest)
-    names_port = rest.endswith(f":{bare.port}") and (":" not in bare.host or rest.startswith("["))
-    return bare if names_port else ServerAddress(bare.host, STUN_PORT)
+    if "/" in rest:
+        raise DecodeError("server", got=ascii(text[:64]), expected="stun:HOST or stun:HOST:PORT")
+    server = ServerAddress.parse(rest)
+    names_port = rest.strip() not in (server.host, f"[{server.host}]")
+    return server if names_port else ServerAddress(server.host, STUN_PORT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,9 +71,9 @@ def _render(report: CheckReport, *, with_evidence: bool) -> RenderableType:
 
 
 def _verdict(report: CheckReport) -> RenderableType:
-    text = Text(report.verdict, style="bold")
+    text = Text(printable(report.verdict), style="bold")
     for advice in report.advice:
-        text.append(f"\n- {advice}", style="not bold")
+        text.append(f"\n- {printable(advice)}", style="not bold")
     return Panel(text, title="verdict", title_align="left", expand=False)
 
 
@@ -171,7 +171,7 @@ def changes(before: CheckReport, after: CheckReport) -> Iterator[str]:
                 if was[label] != now[label]:
                     yield printable(f"{name}: {label}: {was[label]} -> {now[label]}")
     if before.verdict != after.verdict:
-        yield f"verdict: {after.verdict}"
+        yield printable(f"verdict: {after.verdict}")
 
 
 def _steady(family: FamilyReport) -> dict[str, str]:

@@ -93,6 +93,14 @@ def check_command(
     sys.exit(run(options, work(), on_error=on_error))
 
 
+class _Console(Console):
+    """Lets a reader that has gone be the end of the command, as for every other output of ours."""
+
+    def on_broken_pipe(self) -> None:
+        """Rich would exit with 1."""
+        raise BrokenPipeError
+
+
 class _Screen:
     """Where reports go: a terminal, a pipe, or JSON."""
 
@@ -100,7 +108,7 @@ class _Screen:
         self._as_json = as_json
         self._with_evidence = with_evidence
         self._last: CheckReport | None = None
-        self._console = Console(highlight=False)
+        self._console = _Console(highlight=False)
 
     def show(self, report: CheckReport) -> None:
         if self._as_json:

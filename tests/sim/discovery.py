@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from ipaddress import IPv4Address
+from zlib import crc32
 
+from natcore import stun
 from natcore.address import TransportAddress
 from natcore.agent import Transmit
-from natcore.discovery import SOCKET_COUNT, Discovery, DiscoveryConfig, DiscoveryReport
+from natcore.discovery import (
+    LIFETIME_SOCKETS,
+    SOCKET_COUNT,
+    Discovery,
+    DiscoveryConfig,
+    DiscoveryReport,
+    Finding,
+    LifetimeConfig,
+    LifetimeDiscovery,
+    MappingLifetime,
+)
 from natcore.registry import Registry, RegistryConfig, SendDatagram
 from natcore.registry.reflection import Offer
 from netlab.model import Endpoint, NatModel, models_of
@@ -47,6 +60,54 @@ class ReflectingServer:
             if isinstance(command, SendDatagram):
                 transmit = Transmit(data=command.data, destination=command.destination, base=command.base)
                 self._network.send(transmit, None, now)
+
+
+class PlainServer:
+    """One endpoint that says how it sees who asks, and nothing else."""
+
+    def __init__(self, network: Network, address: TransportAddress) -> None:
+        self._network = network
+        self._address = address
+        network.attach(address.ip, None, self)
+
+    def receive_packet(self, packet: Packet, base: TransportAddress, now: float) -> None:
+        if base == self._address:
+            request = stun.Message.decode(packet.data)
+            answer = stun.Message(
+                method=stun.Method.BINDING,
+                message_class=stun.MessageClass.SUCCESS_RESPONSE,
+                transaction_id=request.transaction_id,
+                attributes=(stun.XorMappedAddress(packet.source),),
+            )
+            self._network.send(
+                Transmit(data=answer.encode(), destination=packet.source, base=base), None, now
+            )
+
+
+class PooledNat(NatModel):
+    """A NAT with several external addresses, each a NAT of its own (RFC 4787 section 4.1).
+
+    Which one a flow leaves by is drawn once for each inside socket, or for each flow.
+    """
+
+    def __init__(self, members: Sequence[NatModel], *, is_drawn_by_flow: bool) -> None:
+        super().__init__(members[0].behavior, members[0].address)
+        self.members = tuple(members)
+        self._is_drawn_by_flow = is_drawn_by_flow
+
+    def outbound(self, packet: Way, now: float) -> Way | None:
+        key = repr(packet if self._is_drawn_by_flow else packet.source)
+        return self.members[crc32(key.encode()) % len(self.members)].outbound(packet, now)
+
+    def inbound(self, packet: Way, now: float) -> Way | None:
+        member = next(one for one in self.members if one.address == packet.destination.address)
+        return member.inbound(packet, now)
+
+    def connect(self, network: Network) -> None:
+        """Connects every address to the internet."""
+        for member in reversed(self.members):
+            self.address = member.address
+            network.connect(self, None)
 
 
 class OtherDevice:
@@ -99,6 +160,12 @@ class Discoverer(Conversation):
         self.host = Participant("elsa", self.site.host.ip, place, self.network)
         self.take_part(self.host)
 
+    def move_behind(self, pool: PooledNat) -> None:
+        """Puts the host behind another NAT than its profile's."""
+        pool.connect(self.network)
+        self.host = Participant("elsa", self.site.host.ip, pool, self.network)
+        self.take_part(self.host)
+
     def bases(self, count: int) -> list[TransportAddress]:
         ports = random.Random(self._seed).sample(range(32768, 61000), count)
         return [TransportAddress(self.site.host.ip, port) for port in ports]
@@ -121,3 +188,23 @@ class Discoverer(Conversation):
         self.host.drain(self.now)
         self.drive_until(DiscoveryReport, self.host)
         return self.host.events(DiscoveryReport)[0]
+
+    def begin_to_measure(self, config: LifetimeConfig | None = None) -> LifetimeDiscovery:
+        """Begins to measure the lifetime of an idle mapping."""
+        agent = LifetimeDiscovery(
+            bases=self.bases(LIFETIME_SOCKETS),
+            server=PRIMARY,
+            random=seeded(self._seed),
+            now=self.now,
+            config=config,
+        )
+        self.host.agent = agent
+        self.host.drain(self.now)
+        return agent
+
+    def measure_lifetime(self, config: LifetimeConfig | None = None) -> Finding[MappingLifetime]:
+        """Measures it to the end."""
+        agent = self.begin_to_measure(config)
+        self.drive_while(lambda: agent.finding is None, limit=100_000.0, what="a finding of the lifetime")
+        assert agent.finding is not None
+        return agent.finding
