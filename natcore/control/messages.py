@@ -218,8 +218,8 @@ class Introduction(_Message, frozen=True, kw_only=True, tag="introduction"):
         ufrag: the peer's published user name fragment.
         pwd: the peer's published password.
         candidates: the peer's candidates, the observed server-reflexive one included.
-        observed: where the server sees the peer, whether that is among the candidates or not; the only address
-            at which many ports may be tried.
+        observed: where the server sees the peer, once the peer has proven to receive there; it may be among
+            the candidates or not. The only address at which many ports may be tried.
         nat: what the peer says of its NAT, if it knows.
         renews: as in :class:`Connect`; the receiver follows only where that session is with this peer.
     """

@@ -86,6 +86,7 @@ class AwakeAgent:
         self._config = config
         self._random = random
         self.observed_at = -1.0
+        self._token: stun.AddressToken | None = None
         self._sequence = 0
         self._is_failing = False
         self._transaction: stun.ClientTransaction | None = None
@@ -153,11 +154,12 @@ class AwakeAgent:
         self._sequence += 1
         self._next_request_at = now + self._config.refresh_interval
         transaction_id = stun.TransactionId(self._random(12))
+        proof = () if self._token is None else (self._token,)
         request = stun.Message(
             method=stun.Method.BINDING,
             message_class=stun.MessageClass.REQUEST,
             transaction_id=transaction_id,
-            attributes=(stun.Username(self._session), stun.AwakeSequence(self._sequence)),
+            attributes=(stun.Username(self._session), stun.AwakeSequence(self._sequence), *proof),
         )
         self._transaction = stun.ClientTransaction(
             transaction_id=transaction_id,
@@ -176,6 +178,9 @@ class AwakeAgent:
         self._transaction = None
         self.observed_at = transaction.started_at
         rtt = transaction.receive_response(now)
+        token = message.get(stun.AddressToken)
+        if token is not None and token != self._token:
+            self._token, self._next_request_at = token, now  # repeats it: so we prove that we are there
         if mapped.address != self.address or self._is_failing:
             self.address = ReflexiveAddress(mapped.address)
             self._events.append(Awoke(address=self.address, rtt=rtt))

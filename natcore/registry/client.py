@@ -32,11 +32,13 @@ class Observation:
         sequence: its AWAKE-SEQUENCE.
         transaction: its transaction id.
         source: where it came from.
+        is_proven: whether it repeated what had been sent to that source.
     """
 
     sequence: int
     transaction: bytes
     source: TransportAddress
+    is_proven: bool
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

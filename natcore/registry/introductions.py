@@ -102,10 +102,16 @@ def introduction_of(
         ufrag=published.ufrag,
         pwd=published.pwd,
         candidates=(*passed_on, *_observed(observed, passed_on)),
-        observed=str(observed),
+        observed=str(observed) if _is_proven(client, observed) else None,
         nat=None if published.nat is None else published.nat.aged(max(0.0, now - client.published_at)),
         renews=renews,
     )
+
+
+def _is_proven(client: Client, address: ReflexiveAddress) -> bool:
+    """Whether the client has repeated what was sent to it there: else the source may have been forged."""
+    last = client.observation
+    return last is not None and last.is_proven and last.source == address
 
 
 def _may_be_passed_on(candidate: WireCandidate, observed: ReflexiveAddress) -> bool:

@@ -27,14 +27,18 @@ A replay stays unanswered: the answer, signed, would pass off the replayer's add
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from natcore.address import TransportAddress
 from natcore.errors import DecodeError
 from natcore.registry.client import Client, Observation
 from natcore.registry.counters import Counters
 from natcore.registry.reflection import Answer, Arrival, Reflector
 from natcore.stun import (
+    TOKEN_SIZE,
+    AddressToken,
     AwakeSequence,
     ClassicRequest,
     Message,
@@ -42,10 +46,12 @@ from natcore.stun import (
     Method,
     ReceivedMessage,
     Username,
+    XorMappedAddress,
     answer_binding_request,
     error_response,
     not_understood,
     short_term_key,
+    success_response,
 )
 
 
@@ -68,7 +74,10 @@ _NOTHING = Finding()
 class Observer:
     """Examines datagrams against the sessions there are; remembers one observation a session."""
 
-    def __init__(self, sessions: Mapping[str, Client], reflector: Reflector, counters: Counters) -> None:
+    def __init__(
+        self, sessions: Mapping[str, Client], reflector: Reflector, counters: Counters, *, secret: bytes
+    ) -> None:
+        self._secret = secret
         self._sessions = sessions
         self._reflector = reflector
         self._counters = counters
@@ -113,19 +122,30 @@ class Observer:
         if sequence is None:
             self._counters.unexpected_datagrams += 1
             return Finding(answer=arrival.back(error_response(request, 400, "Bad Request", key)))
+        token = AddressToken(self._token_of(arrival.source))
         observation = Observation(
-            sequence=sequence.value, transaction=request.transaction_id, source=arrival.source
+            sequence=sequence.value,
+            transaction=request.transaction_id,
+            source=arrival.source,
+            is_proven=request.get(AddressToken) == token,
         )
         last = client.observation
         if last == observation:
             self._counters.retransmissions += 1
-            return Finding(answer=_signed(request, arrival, key))
+            return Finding(answer=_observed(request, arrival, key, token))
         if last is not None and sequence.value <= last.sequence:
             self._counters.replayed_awakes += 1
             return _NOTHING
         self._counters.awakes += 1
         client.observation = observation
-        return Finding(answer=_signed(request, arrival, key), client=client)
+        return Finding(answer=_observed(request, arrival, key, token), client=client)
+
+    def _token_of(self, source: TransportAddress) -> bytes:
+        return hmac.digest(self._secret, str(source).encode(), "sha256")[:TOKEN_SIZE]
+
+
+def _observed(request: ReceivedMessage, arrival: Arrival, key: bytes, token: AddressToken) -> Answer:
+    return arrival.back(success_response(request, (XorMappedAddress(arrival.source), token), key))
 
 
 def _signed(request: ReceivedMessage, arrival: Arrival, key: bytes) -> Answer | None:

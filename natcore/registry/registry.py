@@ -68,6 +68,9 @@ from natcore.registry.timeouts import TimeoutQueue
 from natcore.registry.token_bucket import TokenBucket
 
 _is_client_id = re.compile(ID_PATTERN).match
+OBSERVER_SECRET_BYTES = 32
+"""Of the key from which the proofs of addresses are made; a new one for each start of the server."""
+
 _ROSTER_ROOM = room_beside(Roster(clients=()))
 
 
@@ -98,7 +101,9 @@ class Registry:
         self._clients: dict[ClientId, Client] = {}
         self._sessions: dict[str, Client] = {}
         self._reflector = Reflector(offer, config, self.counters, link, random)
-        self._observer = Observer(self._sessions, self._reflector, self.counters)
+        self._observer = Observer(
+            self._sessions, self._reflector, self.counters, secret=random(OBSERVER_SECRET_BYTES)
+        )
         self._announcer = Announcer(
             interval=config.announcement_interval,
             interval_per_client=config.announcement_interval_per_client,

@@ -4,9 +4,11 @@ The attributes of RFC 5780, RFC 8445 and RFC 8656 are here too. Everything publi
 """
 
 from natcore.stun.attributes import (
+    TOKEN_SIZE,
     AdditionalAddressFamily,
     AddressErrorCode,
     AddressFamily,
+    AddressToken,
     AlternateDomain,
     AlternatePort,
     AlternateServer,
@@ -88,10 +90,12 @@ __all__ = [
     "MAGIC_COOKIE",
     "MAX_ATTRIBUTES",
     "MAX_MESSAGE_SIZE",
+    "TOKEN_SIZE",
     "TRANSACTION_ID_SIZE",
     "AdditionalAddressFamily",
     "AddressErrorCode",
     "AddressFamily",
+    "AddressToken",
     "AlternateDomain",
     "AlternatePort",
     "AlternateServer",

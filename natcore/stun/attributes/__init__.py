@@ -8,7 +8,7 @@ from natcore.stun.attributes.attribute import (
     UnknownAttribute,
     type_of,
 )
-from natcore.stun.attributes.awake import AwakeSequence
+from natcore.stun.attributes.awake import TOKEN_SIZE, AddressToken, AwakeSequence
 from natcore.stun.attributes.behavior import (
     ChangeRequest,
     OtherAddress,
@@ -54,9 +54,11 @@ from natcore.stun.attributes.turn import (
 __all__ = [
     "ATTRIBUTES",
     "COMPREHENSION_OPTIONAL",
+    "TOKEN_SIZE",
     "AdditionalAddressFamily",
     "AddressErrorCode",
     "AddressFamily",
+    "AddressToken",
     "AlternateDomain",
     "AlternatePort",
     "AlternateServer",

@@ -52,6 +52,7 @@ _KNOWN: tuple[type[Attribute], ...] = (
     turn.Icmp,
     # ours
     awake.AwakeSequence,
+    awake.AddressToken,
     alternate_port.AlternatePort,
     server_link.ServerLink,
 )

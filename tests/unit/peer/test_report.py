@@ -7,6 +7,7 @@ import pytest
 
 from natcore.address import TransportAddress
 from natcore.errors import PeerError
+from natcore.hardnat import Technique
 from natcore.ice import CandidateType, Path
 from peer.channel import Channel
 from peer.errors import AwakeFailed, NoPath
@@ -27,7 +28,7 @@ class FakeChannel:
         self.peer = "anna"
         self.rtt = rtt
         self.packets_sent = 7
-        self.is_mapped = False
+        self.technique = Technique.PLAIN
 
 
 def direct(*, rtt: float | None = 0.0401234567, message: str | None = None) -> Report:

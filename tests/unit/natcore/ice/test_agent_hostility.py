@@ -241,7 +241,7 @@ def test_the_error_response_to_a_consent_check_renews_nothing() -> None:
     peer = ScriptedPeer(make_agent(is_controlling=False))
     (check,) = peer.start()
     peer.answer(check)
-    for _ in range(10):
+    for _ in range(20):
         due = peer.agent.get_timer()
         if due is None:
             break
@@ -255,7 +255,7 @@ def test_a_consent_response_from_another_address_renews_nothing() -> None:
     peer = ScriptedPeer(make_agent(is_controlling=False))
     (check,) = peer.start()
     peer.answer(check)
-    for _ in range(10):
+    for _ in range(20):
         due = peer.agent.get_timer()
         if due is None:
             break

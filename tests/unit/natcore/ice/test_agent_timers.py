@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from natcore.ice import (
     FailureReason,
     IceConfig,
     PathConfirmed,
+    PathDoubted,
     PathSelected,
 )
 from tests.unit.natcore.ice.scripted_peer import (
@@ -191,7 +194,7 @@ def test_the_consent_expires_exactly_30_s_after_the_last_answer() -> None:
     assert peer.at(100.0) == []
 
 
-def test_a_consent_check_comes_every_4_to_6_s_and_its_answer_renews() -> None:
+def test_a_consent_check_comes_every_4_s_or_so_and_its_answer_renews() -> None:
     peer = ScriptedPeer(make_agent(is_controlling=False))
     (check,) = peer.start()
     peer.answer(check)
@@ -204,6 +207,60 @@ def test_a_consent_check_comes_every_4_to_6_s_and_its_answer_renews() -> None:
         peer.answer(consent)
         last = due
     assert peer.agent.state is AgentState.CONFIRMED
+
+
+def confirmed(**changes: Any) -> ScriptedPeer:
+    peer = ScriptedPeer(make_agent(is_controlling=False, **changes))
+    (check,) = peer.start()
+    peer.answer(check)
+    peer.events()
+    return peer
+
+
+def checks_until(peer: ScriptedPeer, kind: type[object]) -> list[float]:
+    """When consent checks went out, unanswered, up to an event."""
+    sent: list[float] = []
+    for _ in range(30):
+        due = peer.agent.get_timer()
+        assert due is not None
+        sent += [due for _ in peer.at(due)]
+        if any(isinstance(event, kind) for event in peer.events()):
+            return sent
+    raise AssertionError(f"no {kind.__name__}")
+
+
+def test_a_path_that_does_not_answer_is_in_doubt_within_6_s_and_used_on() -> None:
+    peer = confirmed()
+    sent = checks_until(peer, PathDoubted)
+    assert len(sent) == CONFIG.doubt_checks
+    assert peer.now <= 6.0
+    assert [later - earlier for earlier, later in pairwise(sent)] == pytest.approx(
+        [CONFIG.doubt_interval] * 2
+    )
+    assert peer.agent.is_in_doubt
+    assert peer.agent.path is not None
+
+
+def test_doubt_is_told_once_and_ends_with_an_answer() -> None:
+    peer = confirmed()
+    checks_until(peer, PathDoubted)
+    due = peer.agent.get_timer()
+    assert due is not None
+    (consent,) = peer.at(due)
+    assert [event for event in peer.events() if isinstance(event, PathDoubted)] == []
+    peer.answer(consent)
+    assert not peer.agent.is_in_doubt
+
+
+def test_who_sends_into_silence_has_the_path_checked_at_once_and_once() -> None:
+    peer = confirmed()
+    peer.now = 1.0
+    peer.agent.hurry(1.0)
+    assert len(peer.agent.datagrams_to_send()) == 1
+    peer.agent.hurry(1.1)
+    assert peer.agent.datagrams_to_send() == []
+    checks_until(peer, PathDoubted)
+    assert peer.now - 1.0 <= 1.0
 
 
 def test_a_peer_that_forbids_it_ends_the_consent_at_once() -> None:

@@ -192,8 +192,8 @@ def make_consent() -> Consent:
     return Consent(CONFIG, random.Random(1).randbytes, 0.0)
 
 
-@pytest.mark.parametrize(("draw", "expected"), [(b"\0\0", 4.0), (b"\xff\xff", 6.0)])
-def test_consent_checks_are_spread_from_4_to_6_s(draw: bytes, expected: float) -> None:
+@pytest.mark.parametrize(("draw", "expected"), [(b"\0\0", 3.2), (b"\xff\xff", 4.8)])
+def test_consent_checks_are_spread_by_a_fifth_of_4_s(draw: bytes, expected: float) -> None:
     consent = Consent(CONFIG, lambda length: draw, 100.0)
     assert consent.get_timer() == pytest.approx(100.0 + expected)
     assert not consent.is_check_due(99.9 + expected)

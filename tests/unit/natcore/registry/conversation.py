@@ -32,6 +32,7 @@ from natcore.registry import (
     SendDatagram,
 )
 from natcore.stun import (
+    AddressToken,
     AwakeSequence,
     IntegrityAlgorithm,
     Message,
@@ -123,13 +124,15 @@ class Conversation:
         key: str | None = None,
         transaction: bytes | None = None,
         algorithm: IntegrityAlgorithm = IntegrityAlgorithm.SHA1,
+        token: AddressToken | None = None,
     ) -> bytes:
         number = () if sequence is None else (AwakeSequence(sequence),)
+        proof = () if token is None else (token,)
         request = Message(
             method=Method.BINDING,
             message_class=MessageClass.REQUEST,
             transaction_id=TransactionId(transaction or self._transactions(12)),
-            attributes=(Username(registered.session), *number),
+            attributes=(Username(registered.session), *number, *proof),
         )
         return request.encode(key=(key or registered.key).encode(), algorithm=algorithm)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from natcore.address import TransportAddress
 from natcore.control.messages import (
     MAX_CANDIDATES,
     Connect,
@@ -9,9 +10,12 @@ from natcore.control.messages import (
     Fault,
     FaultCode,
     Introduction,
+    Publish,
     Unregister,
 )
-from natcore.registry import RegistryConfig
+from natcore.hardnat import PortSample, SideSummary
+from natcore.registry import ConnectionId, RegistryConfig
+from natcore.stun import AddressToken
 from tests.unit.natcore.registry.conversation import ELSEWHERE, HOME, Conversation, publication
 
 
@@ -216,3 +220,54 @@ def test_publications_are_bounded_and_the_last_good_one_stays() -> None:
     talk.say(elsa, Connect(target="anna"))
     assert talk.last(elsa, Introduction).candidates[0].address == "192.0.2.1:5003"
     assert anna not in talk.closed
+
+
+def prove(talk: Conversation, connection: ConnectionId, source: TransportAddress, sequence: int) -> None:
+    """Wakes, and repeats what was sent to the source."""
+    session = talk.session(connection)
+    answer = talk.datagram(talk.awake_request(session, sequence), source)
+    assert answer is not None
+    talk.datagram(talk.awake_request(session, sequence + 1, token=answer.get(AddressToken)), source)
+
+
+def test_where_a_peer_is_seen_is_told_once_it_has_proven_to_receive_there() -> None:
+    talk = Conversation()
+    elsa, anna = talk.reachable("elsa", HOME), talk.reachable("anna", ELSEWHERE)
+    talk.say(elsa, Connect(target="anna"))
+    assert talk.last(elsa, Introduction).observed is None
+    prove(talk, anna, ELSEWHERE, 10)
+    talk.say(elsa, Connect(target="anna"))
+    assert talk.last(elsa, Introduction).observed == str(ELSEWHERE)
+    assert talk.last(anna, Introduction).observed is None
+
+
+def test_a_token_proves_the_address_that_it_was_sent_to_and_no_other() -> None:
+    talk = Conversation()
+    elsa, anna = talk.reachable("elsa", HOME), talk.reachable("anna", ELSEWHERE)
+    session = talk.session(anna)
+    answer = talk.datagram(talk.awake_request(session, 10), ELSEWHERE)
+    assert answer is not None
+    forged = TransportAddress.parse("192.0.2.99:4000")
+    talk.datagram(talk.awake_request(session, 11, token=answer.get(AddressToken)), forged)
+    talk.say(elsa, Connect(target="anna"))
+    assert talk.last(elsa, Introduction).observed is None
+
+
+def test_what_a_peer_says_of_its_nat_is_passed_on_and_ages_on_the_way() -> None:
+    talk = Conversation()
+    elsa, anna = talk.reachable("elsa", HOME), talk.reachable("anna", ELSEWHERE)
+    summary = SideSummary(samples=(PortSample(port=40000, age=0.5),), sockets=16)
+    talk.say(anna, Publish(ufrag="abcd", pwd="p" * 22, candidates=(), nat=summary))
+    talk.advance(3)
+    talk.say(elsa, Connect(target="anna"))
+    told = talk.last(elsa, Introduction).nat
+    assert told is not None
+    assert told.samples == (PortSample(port=40000, age=3.5),)
+    assert talk.last(anna, Introduction).nat is None
+
+
+def test_a_renewal_names_the_same_session_to_both_sides() -> None:
+    talk = Conversation()
+    elsa, anna = talk.reachable("elsa", HOME), talk.reachable("anna", ELSEWHERE)
+    talk.say(elsa, Connect(target="anna", renews="SomeSession"))
+    assert talk.last(elsa, Introduction).renews == talk.last(anna, Introduction).renews == "SomeSession"

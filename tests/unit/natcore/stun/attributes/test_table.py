@@ -12,6 +12,7 @@ from natcore.stun import (
     AdditionalAddressFamily,
     AddressErrorCode,
     AddressFamily,
+    AddressToken,
     AlternateDomain,
     AlternatePort,
     AlternateServer,
@@ -127,6 +128,7 @@ WIRE: list[tuple[Attribute, int, str]] = [
     # ours
     (AwakeSequence(0), 0xDA01, "00" * 8),
     (AwakeSequence(2**64 - 1), 0xDA01, "ff" * 8),
+    (AddressToken(bytes(range(8))), 0xDA04, "0001020304050607"),
     (AlternatePort(), 0xDA02, "00000000"),
     (AlternatePort(10081), 0xDA02, "27610000"),
     (
@@ -215,6 +217,8 @@ MALFORMED: list[tuple[type[Attribute], str]] = [
     (Icmp, "00000604000005dc00"),
     (AwakeSequence, "00" * 7),
     (AwakeSequence, "00" * 9),
+    (AddressToken, "00" * 7),
+    (AddressToken, "00" * 9),
     (AlternatePort, "0000"),
     (ServerLink, "00" * 23),
     (ServerLink, "00" * 25),
@@ -263,6 +267,7 @@ OUT_OF_RANGE: dict[str, Callable[[], Attribute]] = {
     "ICMP code 512": lambda: Icmp(0, 512),
     "ICMP data of 5 bytes": lambda: Icmp(0, 0, bytes(5)),
     "sequence 2^64": lambda: AwakeSequence(2**64),
+    "token of 7 bytes": lambda: AddressToken(bytes(7)),
     "alternate port 65536": lambda: AlternatePort(65536),
     "type 0x10000": lambda: UnknownAttribute(0x10000, b""),
     "an unknown value of 64 KiB": lambda: UnknownAttribute(0x7777, bytes(0x10000)),
