@@ -29,6 +29,7 @@ REQUEST, SUCCESS = 0x0001, 0x0101
 USERNAME, INTEGRITY, XOR_MAPPED_ADDRESS, FINGERPRINT = 0x0006, 0x0008, 0x0020, 0x8028
 PRIORITY, USE_CANDIDATE, ICE_CONTROLLED, ICE_CONTROLLING = 0x0024, 0x0025, 0x8029, 0x802A
 AWAKE_SEQUENCE = 0xDA01
+ADDRESS_TOKEN = 0xDA04
 MESSAGE, ACKNOWLEDGEMENT, CLOSE = 81, 82, 83
 PEER_REFLEXIVE_PRIORITY = 110 << 24 | 65535 << 8 | 255
 
@@ -101,13 +102,22 @@ class Client:
         raise AssertionError(f"the server closed before it said {kind}")
 
     def wake(self, session: str, key: bytes) -> None:
+        token = self.ask_awake(session, key, 7, {})
+        assert self.ask_awake(session, key, 8, {ADDRESS_TOKEN: token}) == token
+
+    def ask_awake(self, session: str, key: bytes, number: int, proof: dict[int, bytes]) -> bytes:
+        """One Awake request; the token of its answer."""
         transaction = os.urandom(12)
-        attributes = {USERNAME: session.encode(), AWAKE_SEQUENCE: (7).to_bytes(8, "big")}
+        attributes = {USERNAME: session.encode(), AWAKE_SEQUENCE: number.to_bytes(8, "big"), **proof}
         self.udp.sendto(stun(REQUEST, transaction, attributes, key), self.server)
         data, source = self.udp.recvfrom(2048)
         assert source == self.server
+        kind, echoed, said = unstun(data, key)
+        token = said.pop(ADDRESS_TOKEN)
         answer = (SUCCESS, transaction, {XOR_MAPPED_ADDRESS: mapped(self.udp.getsockname())})
-        assert unstun(data, key) == answer
+        assert (kind, echoed, said) == answer
+        assert len(token) == 8
+        return token
 
 
 class Session:
