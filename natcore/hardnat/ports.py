@@ -29,6 +29,7 @@ from math import ceil, exp, log, sqrt
 
 from natcore.agent import RandomBytes
 from natcore.hardnat.behavior import PortSample, SideSummary
+from natcore.nat import PortAllocation
 
 FIRST_PORT = 1024
 """The lowest port that NATs choose by themselves; those below are reserved for the system (RFC 6335)."""
@@ -93,7 +94,8 @@ class PortPool:
         from its ends. Twice that is added, and only what then is less than half of all ports is called a
         pool.
         """
-        if side.lowest is None or side.highest is None or side.seen < MIN_POOL_SAMPLES:
+        is_sequential = side.allocation is PortAllocation.SEQUENTIAL
+        if side.lowest is None or side.highest is None or side.seen < MIN_POOL_SAMPLES or is_sequential:
             return cls()
         span = max(0, side.highest - side.lowest)
         margin = 2 * ceil(span / side.seen) + 1
@@ -111,11 +113,6 @@ class PortPool:
         for port in shuffled(FIRST_PORT, LAST_PORT, random):
             if not self.low <= port <= self.high:
                 yield port
-
-    def drawn(self, random: RandomBytes) -> Iterator[int]:
-        """Ports of the pool at random, for ever, with repetition."""
-        while True:
-            yield self.low + below(self.size, random)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +137,7 @@ class Drift:
     def of(cls, side: SideSummary) -> Drift | None:
         """What the samples of a sequential NAT say, or None where nothing can be predicted."""
         samples, step = side.samples, side.step
-        if not samples or not step:
+        if side.allocation is not PortAllocation.SEQUENTIAL or not samples or not step:
             return None
         first, last = samples[0], _furthest(samples, step)
         steps = (last.port - first.port) // step
@@ -202,18 +199,19 @@ class Drift:
         return MIN_HALF_WIDTH + ceil(WIDTH * self.deviation(sent / rate) + LOSS_BEFORE_NAT * sent)
 
 
-def predicted_first(
-    drift: Drift, pool: PortPool, sockets: int, rate: float, random: RandomBytes
-) -> Iterator[int]:
-    """Every port once: the predicted ones, best first, then all others as if they were random."""
-    done = set()
-    for port in drift.best_first(sockets, sockets / 2 / rate):
-        if port not in done:
-            done.add(port)
-            yield port
-    for port in pool.likely_first(random):
-        if port not in done:
-            yield port
+def predicted(drift: Drift, sockets: int, rate: float) -> Iterator[int]:
+    """The next ports of a sequential NAT whose owner opens ``sockets`` in a row, best first.
+
+    They come in passes, each from the best on and twice as far as the one before: so neither a lost packet nor
+    a side that started too early costs the attempt, and what is sent at most doubles.
+    """
+    best = list(drift.best_first(sockets, sockets / 2 / rate))
+    length = 2 * sockets
+    while length < len(best):
+        yield from best[:length]
+        length *= 2
+    while True:
+        yield from best
 
 
 def sweep(own: Drift, peer: Drift, *, sockets: int, rate: float) -> list[int]:
