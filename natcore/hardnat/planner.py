@@ -20,16 +20,32 @@ random, filters by address          random, filters by address          birthday
 random, strict                      random or sequential, strict        give up     rest     rest
 ==================================  ==================================  ==========  =======  =======
 
-"Strict" filters by address and port; "sequential" and "random" map each destination anew. A side that filters
-by address is hit from any port of the other's, so it can hold though the other has no endpoint to tell. Where
-both are strict and one is random, each packet names a pair of ports, of which there are four thousand
-millions; and with pools so small that this could be done, it would take all of the subscriber's ports.
-Whatever the row, sides that would meet in fewer than half of the attempts give up at once and say why.
+"Strict" filters by address and port; "sequential" and "random" map each destination anew. A side that
+filters by address is hit from any port of the other's, so it can hold though the other has no endpoint to
+tell. Where both are strict and one is random, each packet names a pair of ports, of which there are four
+thousand millions; and with pools so small that this could be done, it would take all of the subscriber's
+ports. A sequential side of which there are no fresh samples counts as random. Whatever the row, sides that
+would meet in fewer than half of the attempts give up at once and say why.
 
-How a holding side speaks. Its packets open its own NAT and die before the peer's (``opener_ttl``): a router that
-takes unsolicited packets for itself would move the peer's mapping just for the ports that count. Only when the
-peer has tried all its ports do they go all the way, which finds what was lost or tried too early. That costs
-nothing in the median, and 1.5 s in the slowest one of a hundred attempts.
+How a holding side speaks. Its packets open its own NAT and die before the peer's (``opener_ttl``): a router
+that takes unsolicited packets for itself would move the peer's mapping just for the ports that count. With
+packets that go all the way, a symmetric and a naive NAT met in 30 of 40 attempts, and in 39 with these. Only
+when the peer has tried all its ports do they go all the way, which finds what was lost or tried too early.
+It costs 0.4 s in the median, for what is tried before it is held is found last.
+
+What was measured in virtual time (tests/sim/test_hardnat.py), RTT 40 ms, from the start to both having heard:
+
+=======================================  ============  ==============  ================
+pair                                     met           median          99th percentile
+=======================================  ============  ==============  ================
+random, 64,512 ports x one endpoint      499 of 500    1.2 s           4.8 s
+the same, 10 % of packets lost           199 of 200    1.5 s           6.1 s
+sequential x one endpoint                all           0.05 s          0.07 s
+the same, 200 strange mappings a second  all           0.05 s          0.2 s
+sequential x sequential                  all           0.05 s          0.05 s
+the same, 20 strange mappings a second   300 of 300    0.06 s          0.33 s
+the same, 200 of them                    48 of 60      0.3 s           1.0 s
+=======================================  ============  ==============  ================
 
 ===========  ==================================  ==========  =======  =======
 one side                            the other                           technique   roles
@@ -85,18 +101,19 @@ MIN_PROBABILITY = 0.5
 """Of meeting; with less the packets are not worth it. No limit of the owner's, for both sides must agree."""
 
 PREDICTION_SOCKETS = 16
-"""That hold next to a predictable NAT. More make a wider target, but 16 are opened in 64 ms, and the easy side
-tries 250 ports a second; so even a NAT that is 100 ports off is hit within half a second."""
+"""That hold next to a predictable NAT. More make a wider target, but 16 are opened in 64 ms, and the easy
+side tries 250 ports a second; so even a NAT that is 100 ports off is hit within half a second."""
 
 HOLD_ROUNDS = 3
-"""How often each holding socket sends: twice to open, for the first may be lost in the home, and once to speak."""
+"""How often each holding socket sends: twice to open, for the first may be lost in the home, and once to
+speak."""
 
 SWEEP_ROUNDS = 3
 """How often what was swept is sent: the mappings stay, and one packet of ten may be lost."""
 
 MAX_POOL_SHARE = 4
-"""At most one in so many of the ports that a NAT gives out are taken for an attempt. Carriers give a subscriber
-64 to 2,048, and whoever else is at home needs some, too."""
+"""At most one in so many of the ports that a NAT gives out are taken for an attempt. Carriers give a
+subscriber 64 to 2,048, and whoever else is at home needs some, too."""
 
 SETTLE_INTERVAL = 1.0
 """Seconds after the last packet in which an answer may come: longer than any round trip on earth, twice."""

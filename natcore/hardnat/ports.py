@@ -1,20 +1,19 @@
 """Which ports to try, in which order: random ones without repetition, and those that come next.
 
-**A sequential NAT** has gone ``taken`` steps further since its newest sample: one for each mapping of ours, and
-one for each of the other hosts behind it. How many others there will be is not known, only how many there were
-in the time that the samples span. With a Gamma prior for their rate, the number in the next t seconds is
-negatively binomial: a Poisson number whose rate is not certain, which is what makes it wider than Poisson's
-when the samples were few. Too narrow a window is what predictions die of (Klinec and Matyáš 2014 find Poisson
-"sensitive to an error of the rate").
+**A sequential NAT** goes one step further for each new mapping, of ours and of the other hosts behind it.
+How many others there will be is not known, only how many there were in the time that the samples span. With a
+Gamma prior for their rate, the number in the next t seconds is negatively binomial: a Poisson number whose
+rate is not certain, and so wider than Poisson's where the samples were few. Too narrow a window is what
+predictions die of; Klinec and Matyáš (2014) found Poisson's sensitive to an error of the rate.
 
 **Both sides sequential.** A packet of ours gets through when it leaves from a port x towards a port y, and a
 packet of the peer's leaves from y towards x. Neither knows exactly where the other is, but both know *about*
 where both are. So each sends a burst, from a fresh socket each, to *one* port of the peer's: the one in the
 middle of what the peer will sweep through in its own burst. Among our packets is one from the port at which
 the peer aims, wherever in the burst it is, unless another host took that very port, and the same for the
-peer's. No packet has to hit a moving target, and no clock is shared. With other hosts taking 20 ports a second
-while we take 250, a burst succeeds in (250/270)^2 = 86 of 100 cases, and the next one is a fresh chance. A
-burst is as long as the uncertainty is wide, so with quiet NATs the first takes 8 packets.
+peer's. No packet has to hit a moving target, and no clock is shared. With other hosts taking 20 ports a
+second while we take 250, a burst succeeds in (250/270)^2 = 86 of 100 cases, and the next one is a fresh
+chance. A burst is as long as the uncertainty is wide, so with quiet NATs the first takes 10 packets.
 
 What is refused here: to know where a sequential NAT's pool ends. At 65,535 a prediction goes on at 1,024; a
 NAT with another end is mispredicted around it.
@@ -202,11 +201,11 @@ class Drift:
 def predicted(drift: Drift, sockets: int, rate: float) -> Iterator[int]:
     """The next ports of a sequential NAT whose owner opens ``sockets`` in a row, best first.
 
-    They come in passes, each from the best on and twice as far as the one before: so neither a lost packet nor
-    a side that started too early costs the attempt, and what is sent at most doubles.
+    They come for ever, in passes, each from the best on and twice as far as the one before: so neither a lost
+    packet nor a side that started too early costs the attempt, and what is sent at most doubles.
     """
     best = list(drift.best_first(sockets, sockets / 2 / rate))
-    length = 2 * sockets
+    length = max(1, 2 * sockets)
     while length < len(best):
         yield from best[:length]
         length *= 2
