@@ -27,7 +27,7 @@ from itertools import accumulate, islice
 from math import ceil, exp, log, sqrt
 
 from natcore.agent import RandomBytes
-from natcore.hardnat.behavior import PortSample, SideSummary
+from natcore.hardnat.behavior import MAX_SAMPLES, PortSample, SideSummary
 from natcore.nat import PortAllocation
 
 FIRST_PORT = 1024
@@ -44,6 +44,9 @@ MIN_POOL_SAMPLES = 8
 PRIOR_COUNT, PRIOR_SECONDS = 0.5, 0.05
 """What is believed of others before a sample is seen: half a mapping in 50 ms, so 10 a second, loosely. The
 half is Jeffreys' prior; the seconds make a family's home likely and 40 a second not unlikely."""
+
+MAX_DISORDER = MAX_SAMPLES
+"""Mappings that a newer sample may be behind an older one, because their packets changed places."""
 
 WINDOW = 2048
 """Ports ahead of a sequential NAT that are weighed; more than an attempt has packets."""
@@ -138,16 +141,15 @@ class Drift:
         samples, step = side.samples, side.step
         if side.allocation is not PortAllocation.SEQUENTIAL or not samples or not step:
             return None
-        first, last = samples[0], _furthest(samples, step)
-        steps = (last.port - first.port) // step
-        if steps < 0:  # it has begun again at its lowest port
-            return cls(port=samples[-1].port, step=step, age=samples[-1].age)
+        first, newest, furthest = samples[0], samples[-1], _furthest(samples, step)
+        if (furthest.port - newest.port) // step > MAX_DISORDER:  # it has begun again at its lowest port
+            return cls(port=newest.port, step=step, age=newest.age)
         return cls(
-            port=last.port,
+            port=furthest.port,
             step=step,
-            age=samples[-1].age,
-            taken=max(0, steps - len(samples) + 1),
-            watched=max(0.0, first.age - samples[-1].age),
+            age=newest.age,
+            taken=max(0, (furthest.port - first.port) // step - len(samples) + 1),
+            watched=max(0.0, first.age - newest.age),
         )
 
     @property
@@ -190,7 +192,7 @@ class Drift:
         # A port is held when the number of strange mappings before it is less than its place in the sequence
         # by 1 to ``sockets``.
         held = [up_to[offset] - up_to[max(0, offset - sockets)] for offset in offsets]
-        for offset in sorted(offsets, key=lambda one: -round(held[one - 1], 9)):
+        for offset in sorted(offsets, key=lambda one: -round(held[one - 1], 3)):
             yield self.port_after(offset)
 
     def half_width(self, sent: int, rate: float) -> int:

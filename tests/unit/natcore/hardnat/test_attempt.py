@@ -125,14 +125,14 @@ def test_too_early_a_timer_does_nothing_and_a_late_one_all_that_is_allowed() -> 
     scene.attempt.handle_timer(100.001)
     assert scene.attempt.probes_to_send() == []
     scene.attempt.handle_timer(105.0)
-    assert len(scene.attempt.probes_to_send()) == 6
+    assert len(scene.attempt.probes_to_send()) == 5, "20 ms of lateness at 4 ms a packet"
 
 
 def test_who_gives_up_sends_nothing_and_fails_soon() -> None:
     scene = Scene(HARD, HARD)
     assert scene.attempt.get_timer() == 102.0
     scene.attempt.handle_timer(101.9)
-    assert scene.attempt.state is AttemptState.RUNNING, "plain checks may go on"
+    assert not scene.host.is_free, "plain checks may go on"
     scene.attempt.handle_timer(102.0)
     assert scene.attempt.state is AttemptState.FAILED
     assert scene.attempt.sent == 0

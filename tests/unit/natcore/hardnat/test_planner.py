@@ -127,8 +127,8 @@ def test_giving_up_says_why() -> None:
     assert unpredictable.reason is GiveUpReason.BOTH_UNPREDICTABLE
     assert unpredictable.evidence == (
         "our NAT gives each destination a random port and lets in endpoints that it has sent to, the peer's"
-        " gives each destination a port +1 from the last, others taking about 2 a second and lets in endpoints"
-        " that it has sent to: neither can aim at the other"
+        " gives each destination a port +1 from the last, others taking about 2 a second and lets in"
+        " endpoints that it has sent to: neither can aim at the other"
     )
     assert unpredictable.median_seconds == inf
     assert unpredictable.duration < 3.0
