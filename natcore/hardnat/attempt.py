@@ -22,16 +22,19 @@ from typing import NewType
 from natcore.address import TransportAddress
 from natcore.agent import RandomBytes
 from natcore.hardnat.budget import AttemptBudget
-from natcore.hardnat.planner import Plan, Role
-from natcore.hardnat.ports import predicted_first
+from natcore.hardnat.planner import Plan, Role, Target
+from natcore.hardnat.ports import predicted
 
 VerifiedAddress = NewType("VerifiedAddress", TransportAddress)
 """The peer's public endpoint, from where it has echoed a token that was sent there: so nobody can make us
 send two thousand packets to a third party. Whoever makes one of these vouches for that."""
 
-HOLD_INTERVAL = 0.25
-"""Seconds at least between two packets of one holding socket. The mapping lives for half a minute; what is
-sent again is for a probe that came before the socket was open, and for losses, so it should be soon."""
+REOPEN_AFTER = 1.5
+"""Seconds after which a holding socket opens once more: a home's wireless network may have lost the first."""
+
+SWEEP_INTERVAL = 0.25
+"""Seconds at least from one packet of a sweeping socket to its next, which is for losses: several round
+trips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,41 +138,47 @@ class _Step:
 
 def _course(plan: Plan, peer: TransportAddress, random: RandomBytes, now: float) -> Iterator[_Step]:
     """Everything that a role sends, in order, and when each may be sent at the earliest."""
+    if plan.target is None:
+        return iter(())
     match plan.role:
         case Role.HOLD:
-            return _hold(plan, peer, now)
+            return _hold(plan, plan.target, peer, now)
         case Role.SPRAY:
-            return _spray(plan, peer, random, now)
+            return _spray(plan, plan.target, peer, random, now)
         case Role.SWEEP:
-            return _sweep(plan, peer, now)
+            return _sweep(plan.target, peer, now)
         case Role.SCATTER:
-            return _scatter(plan, peer, random, now)
+            return _scatter(plan, plan.target, peer, random, now)
         case Role.CHECK | Role.WAIT | Role.CALL | Role.REST:
             return iter(())
 
 
-def _hold(plan: Plan, peer: TransportAddress, now: float) -> Iterator[_Step]:
-    for turn in count():
-        ttl = plan.opener_ttl if turn == 0 else None
+def _hold(plan: Plan, target: Target, peer: TransportAddress, now: float) -> Iterator[_Step]:
+    rounds = ((0.0, plan.opener_ttl), (REOPEN_AFTER, plan.opener_ttl), (target.tried_after, None))
+    for after, ttl in rounds:
         for index in range(1, plan.sockets + 1):
-            yield _Step(now + turn * HOLD_INTERVAL, Probe(index, peer, ttl))
+            yield _Step(now + after, Probe(index, peer, ttl))
 
 
-def _spray(plan: Plan, peer: TransportAddress, random: RandomBytes, now: float) -> Iterator[_Step]:
-    if plan.drift is None:
-        ports = plan.pool.likely_first(random)
+def _spray(
+    plan: Plan, target: Target, peer: TransportAddress, random: RandomBytes, now: float
+) -> Iterator[_Step]:
+    if target.drift is None:
+        ports = target.pool.likely_first(random)
     else:
-        ports = predicted_first(plan.drift, plan.pool, plan.held, plan.rate, random)
+        ports = predicted(target.drift, target.sockets, plan.rate)
     for port in ports:
         yield _Step(now, Probe(0, TransportAddress(peer.ip, port)))
 
 
-def _sweep(plan: Plan, peer: TransportAddress, now: float) -> Iterator[_Step]:
+def _sweep(target: Target, peer: TransportAddress, now: float) -> Iterator[_Step]:
     for turn in count():
-        for index, port in enumerate(plan.aims, start=1):
-            yield _Step(now + turn * HOLD_INTERVAL, Probe(index, TransportAddress(peer.ip, port)))
+        for index, port in enumerate(target.aims, start=1):
+            yield _Step(now + turn * SWEEP_INTERVAL, Probe(index, TransportAddress(peer.ip, port)))
 
 
-def _scatter(plan: Plan, peer: TransportAddress, random: RandomBytes, now: float) -> Iterator[_Step]:
-    for index, port in enumerate(plan.pool.drawn(random)):
+def _scatter(
+    plan: Plan, target: Target, peer: TransportAddress, random: RandomBytes, now: float
+) -> Iterator[_Step]:
+    for index, port in enumerate(target.pool.likely_first(random)):
         yield _Step(now, Probe(1 + index % plan.sockets, TransportAddress(peer.ip, port)))

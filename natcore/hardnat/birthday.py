@@ -35,9 +35,9 @@ def probes_for(probability: float, sockets: int, ports: int) -> int | None:
 def median_seconds(sockets: int, ports: int, rate: float) -> float:
     """Seconds until half of all attempts have met, both sides sending ``rate`` packets a second.
 
-    While the sockets are being opened, the pairs of a held and a tried port grow with the square of the time,
-    then in proportion to it. Half have met when 0.69 of a meeting is expected. What is under way and what must
-    be sent again comes on top.
+    While the sockets are being opened, the pairs of a held and a tried port grow with the square of the
+    time, then in proportion to it. Half have met when 0.69 of a meeting is expected. What is under way comes
+    on top.
     """
     if not sockets:
         return inf

@@ -51,7 +51,8 @@ class HostBudget:
         """Takes one packet; False where it would be too early."""
         if now < self.next_at:
             return False
-        self._next_at = max(self._next_at, now - MAX_CATCH_UP) + 1 / self.limits.packet_rate
+        began_at = now if not self._sent else max(self._next_at, now - MAX_CATCH_UP)
+        self._next_at = began_at + 1 / self.limits.packet_rate
         self._sent.append(now)
         return True
 

@@ -20,7 +20,7 @@ class HardNatLimits:
         opener_ttl: hops after which the first packet of each holding socket dies, so that it opens our NAT
             and disturbs no other; None for no limit. 5 as hyperdht does: a home router and a carrier's NAT
             are within it, and the peer's home hardly ever is.
-        hopeless_duration: how long a side whose plan has no packets of its own lets plain checks go on: the
+        quiet_duration: how long a side whose plan has no packets of its own lets plain checks go on: the
             peer's measurement may be wrong, and in this time plain checks have been repeated ten times.
     """
 
@@ -28,4 +28,4 @@ class HardNatLimits:
     max_packets: int = 2000
     max_sockets: int = 256
     opener_ttl: int | None = 5
-    hopeless_duration: float = 2.0
+    quiet_duration: float = 2.0

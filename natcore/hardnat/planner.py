@@ -17,8 +17,51 @@ sequential, filters by address      random                              predicti
 random, filters by address          sequential, strict                  birthday    hold     spray
 random, filters by address          random, strict                      birthday    hold     spray
 random, filters by address          random, filters by address          birthday    scatter  scatter
-random, strict                      random, strict                      birthday    scatter  scatter
-random, strict                      sequential, strict                  give up     rest     rest
+random, strict                      random or sequential, strict        give up     rest     rest
+==================================  ==================================  ==========  =======  =======
+
+"Strict" filters by address and port; "sequential" and "random" map each destination anew. A side that
+filters by address is hit from any port of the other's, so it can hold though the other has no endpoint to
+tell. Where both are strict and one is random, each packet names a pair of ports, of which there are four
+thousand millions; and with pools so small that this could be done, it would take all of the subscriber's
+ports. A sequential side of which there are no fresh samples counts as random. Whatever the row, sides that
+would meet in fewer than half of the attempts give up at once and say why.
+
+How a holding side speaks. Its packets open its own NAT and die before the peer's (``opener_ttl``): a router
+that takes unsolicited packets for itself would move the peer's mapping just for the ports that count. With
+packets that go all the way, a symmetric and a naive NAT met in 30 of 40 attempts, and in 39 with these. Only
+when the peer has tried all its ports do they go all the way, which finds what was lost or tried too early.
+It costs 0.4 s in the median, for what is tried before it is held is found last.
+
+What was measured in virtual time (tests/sim/test_hardnat.py), RTT 40 ms, from the start to both having heard:
+
+=======================================  ============  ==============  ================
+pair                                     met           median          99th percentile
+=======================================  ============  ==============  ================
+random, 64,512 ports x one endpoint      499 of 500    1.2 s           4.8 s
+the same, 10 % of packets lost           199 of 200    1.5 s           6.1 s
+sequential x one endpoint                all           0.05 s          0.07 s
+the same, 200 strange mappings a second  all           0.05 s          0.2 s
+sequential x sequential                  all           0.05 s          0.05 s
+the same, 20 strange mappings a second   300 of 300    0.06 s          0.33 s
+the same, 200 of them                    48 of 60      0.3 s           1.0 s
+=======================================  ============  ==============  ================
+
+===========  ==================================  ==========  =======  =======
+one side                            the other                           technique   roles
+==================================  ==================================  ==========  ================
+no UDP                              anything                            give up     rest     rest
+                                    (the law of natcore.nat allows it)  plain       check    check
+its gateway forwards a port         the same                            mapped      call     call
+its gateway forwards a port         anything                            mapped      wait     call
+one endpoint, strict                sequential                          prediction  spray    hold
+one endpoint, strict                random                              birthday    spray    hold
+sequential                          sequential                          prediction  sweep    sweep
+sequential, filters by address      random                              prediction  hold     spray
+random, filters by address          sequential, strict                  birthday    hold     spray
+random, filters by address          random, strict                      birthday    hold     spray
+random, filters by address          random, filters by address          birthday    scatter  scatter
+random, strict                      random or sequential, strict        give up     rest     rest
 ==================================  ==================================  ==========  =======  =======
 
 "Strict" filters by address and port; "sequential" and "random" map each destination anew. A side that filters
@@ -45,25 +88,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby, islice
-from math import exp, inf, log, sqrt
+from math import inf
 from types import MappingProxyType
-from typing import NamedTuple
 
 from natcore.hardnat.behavior import SideSummary
 from natcore.hardnat.birthday import median_seconds, meeting_probability
 from natcore.hardnat.limits import HardNatLimits
 from natcore.hardnat.ports import PORT_COUNT, Drift, PortPool, sweep
-from natcore.nat import FilteringBehavior, MappingBehavior, Outcome, PortAllocation, expected_outcome
+from natcore.nat import FilteringBehavior, MappingBehavior, Outcome, expected_outcome
 
 MIN_PROBABILITY = 0.5
 """Of meeting; with less the packets are not worth it. No limit of the owner's, for both sides must agree."""
 
 PREDICTION_SOCKETS = 16
-"""That hold next to a predictable NAT. More make a wider target, but 16 are opened in 64 ms, and the easy side
-tries 250 ports a second; so even a NAT that is 100 ports off is hit within half a second."""
+"""That hold next to a predictable NAT. More make a wider target, but 16 are opened in 64 ms, and the easy
+side tries 250 ports a second; so even a NAT that is 100 ports off is hit within half a second."""
+
+HOLD_ROUNDS = 3
+"""How often each holding socket sends: twice to open, for the first may be lost in the home, and once to
+speak."""
 
 SWEEP_ROUNDS = 3
 """How often what was swept is sent: the mappings stay, and one packet of ten may be lost."""
+
+MAX_POOL_SHARE = 4
+"""At most one in so many of the ports that a NAT gives out are taken for an attempt. Carriers give a
+subscriber 64 to 2,048, and whoever else is at home needs some, too."""
 
 SETTLE_INTERVAL = 1.0
 """Seconds after the last packet in which an answer may come: longer than any round trip on earth, twice."""
@@ -103,6 +153,25 @@ class GiveUpReason(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a plan says of the other side.
+
+    Attributes:
+        pool: the ports that random probes go to first.
+        drift: of its NAT, where that is to be predicted.
+        sockets: that it holds.
+        tried_after: seconds until it has tried every port that it will.
+        aims: the port that each of our sockets aims at, in order, when we sweep.
+    """
+
+    pool: PortPool
+    drift: Drift | None
+    sockets: int
+    tried_after: float
+    aims: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What one side does in a hard attempt.
 
@@ -118,10 +187,7 @@ class Plan:
         probability: of meeting.
         median_seconds: until half of all attempts have met, without what is under way.
         duration: seconds after which it has failed.
-        pool: the ports of the peer's that random probes go to first.
-        drift: of the peer's NAT, where it is predictable and we aim at it.
-        held: sockets that the peer holds where we spray.
-        aims: where our sockets aim, in order, when we sweep.
+        target: where to aim, and until when.
     """
 
     technique: Technique
@@ -135,10 +201,7 @@ class Plan:
     probability: float
     median_seconds: float
     duration: float
-    pool: PortPool = PortPool()  # noqa: RUF009 (it is frozen)
-    drift: Drift | None = None
-    held: int = 0
-    aims: tuple[int, ...] = ()
+    target: Target | None = None
 
 
 class _Kind(Enum):
@@ -165,7 +228,7 @@ _TABLE: Mapping[tuple[_Kind, _Kind], tuple[Technique, Role, Role]] = MappingProx
         (_Kind.RANDOM_OPEN, _Kind.SEQUENTIAL): (Technique.BIRTHDAY, Role.HOLD, Role.SPRAY),
         (_Kind.RANDOM_OPEN, _Kind.RANDOM): (Technique.BIRTHDAY, Role.HOLD, Role.SPRAY),
         (_Kind.RANDOM_OPEN, _Kind.RANDOM_OPEN): (Technique.BIRTHDAY, Role.SCATTER, Role.SCATTER),
-        (_Kind.RANDOM, _Kind.RANDOM): (Technique.BIRTHDAY, Role.SCATTER, Role.SCATTER),
+        (_Kind.RANDOM, _Kind.RANDOM): (Technique.GIVE_UP, Role.REST, Role.REST),
         (_Kind.RANDOM, _Kind.SEQUENTIAL): (Technique.GIVE_UP, Role.REST, Role.REST),
     }
 )
@@ -190,57 +253,32 @@ def plan(own: SideSummary, peer: SideSummary, limits: HardNatLimits) -> Plan:
         role = Role.CALL if peer.has_mapped_port else Role.WAIT
         whose = "the peer's" if peer.has_mapped_port else "our"
         return _checks(Technique.MAPPED_PORT, role, f"{words}, and {whose} gateway forwards a port", limits)
-    technique, role = _look_up(_kind(own), _kind(peer))
+    technique, role, peer_role = _look_up(_kind(own), _kind(peer))
     if technique is Technique.GIVE_UP:
         return _rest(GiveUpReason.BOTH_UNPREDICTABLE, f"{words}: neither can aim at the other", 0.0, limits)
-    odds = _odds(technique, role, own, peer)
-    if odds.probability < MIN_PROBABILITY:
-        both_random = role is Role.SCATTER and own.filtering is not FilteringBehavior.ADDRESS_DEPENDENT
-        reason = GiveUpReason.BOTH_UNPREDICTABLE if both_random else GiveUpReason.TOO_EXPENSIVE
-        words = f"{words}: they would meet in {odds.probability:.1%} of attempts of {own.packets} packets"
-        return _rest(reason, words, odds.probability, limits)
-    return _attempt(technique, role, words, odds, own, peer, limits)
-
-
-def _attempt(
-    technique: Technique,
-    role: Role,
-    words: str,
-    odds: _Odds,
-    own: SideSummary,
-    peer: SideSummary,
-    limits: HardNatLimits,
-) -> Plan:
-    rate = _rate(own, peer)
-    packets = min(own.packets, limits.max_packets)
-    sockets = min(_holding_sockets(own, technique), limits.max_sockets)
-    longest = max(own.packets, peer.packets)
-    aims: tuple[int, ...] = ()
-    match role:
-        case Role.SPRAY:
-            sockets = 0
-        case Role.SWEEP:
-            aims = _aims(own, peer)[: limits.max_sockets]
-            sockets = len(aims)
-            packets = min(packets, SWEEP_ROUNDS * sockets)
-            longest = SWEEP_ROUNDS * sockets
-        case _:
-            pass
+    pair = _Pair(technique, _Means.of(own, technique, role), _Means.of(peer, technique, peer_role))
+    probability, median = pair.odds()
+    if probability < MIN_PROBABILITY:
+        words = f"{words}: they would meet in {probability:.1%} of attempts"
+        return _rest(GiveUpReason.TOO_EXPENSIVE, words, probability, limits)
     return Plan(
         technique=technique,
         role=role,
         evidence=words,
-        sockets=sockets,
-        packets=packets,
-        rate=rate,
+        sockets=min(pair.own.sockets, limits.max_sockets),
+        packets=min(pair.own.packets, limits.max_packets),
+        rate=pair.rate,
         opener_ttl=limits.opener_ttl if role is Role.HOLD else None,
-        probability=odds.probability,
-        median_seconds=odds.median_seconds,
-        duration=longest / rate + SETTLE_INTERVAL,
-        pool=PortPool.of(peer),
-        drift=Drift.of(peer) if technique is Technique.PREDICTION and role is Role.SPRAY else None,
-        held=_holding_sockets(peer, technique) if role is Role.SPRAY else 0,
-        aims=aims,
+        probability=probability,
+        median_seconds=median,
+        duration=pair.duration,
+        target=Target(
+            pool=pair.peer.pool,
+            drift=pair.peer.drift if technique is Technique.PREDICTION else None,
+            sockets=pair.peer.sockets,
+            tried_after=pair.peer.packets / pair.rate,
+            aims=pair.aims,
+        ),
     )
 
 
@@ -252,7 +290,7 @@ def _checks(technique: Technique, role: Role, words: str, limits: HardNatLimits)
         rate=limits.packet_rate,
         probability=1.0,
         median_seconds=0.0,
-        duration=limits.hopeless_duration,
+        duration=limits.quiet_duration,
     )
 
 
@@ -265,105 +303,128 @@ def _rest(reason: GiveUpReason, words: str, probability: float, limits: HardNatL
         rate=limits.packet_rate,
         probability=probability,
         median_seconds=inf,
-        duration=limits.hopeless_duration,
+        duration=limits.quiet_duration,
     )
 
 
-def _look_up(ours: _Kind, theirs: _Kind) -> tuple[Technique, Role]:
+def _look_up(ours: _Kind, theirs: _Kind) -> tuple[Technique, Role, Role]:
     if (ours, theirs) in _TABLE:
-        technique, role, _ = _TABLE[ours, theirs]
-    else:
-        technique, _, role = _TABLE[theirs, ours]
-    return technique, role
+        return _TABLE[ours, theirs]
+    technique, role, peer_role = _TABLE[theirs, ours]
+    return technique, peer_role, role
 
 
 def _kind(side: SideSummary) -> _Kind:
     if side.assumed().mapping is MappingBehavior.ENDPOINT_INDEPENDENT:
         return _Kind.EASY
     is_open = side.filtering is FilteringBehavior.ADDRESS_DEPENDENT
-    if _is_predictable(side):
+    if Drift.of(side) is not None:
         return _Kind.SEQUENTIAL_OPEN if is_open else _Kind.SEQUENTIAL
     return _Kind.RANDOM_OPEN if is_open else _Kind.RANDOM
 
 
-def _is_predictable(side: SideSummary) -> bool:
-    return side.allocation is PortAllocation.SEQUENTIAL and Drift.of(side) is not None
+# --- numbers -----------------------------------------------------------------------------------------------
 
 
-def _rate(own: SideSummary, peer: SideSummary) -> int:
-    return min(own.packet_rate, peer.packet_rate)
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """What one side brings to an attempt.
+
+    Attributes:
+        sockets: that it opens.
+        packets: that it sends.
+        packet_rate: in a second.
+        pool: of its NAT's ports.
+        drift: of its NAT where that is predictable.
+    """
+
+    sockets: int
+    packets: int
+    packet_rate: int
+    pool: PortPool
+    drift: Drift | None
+
+    @classmethod
+    def of(cls, side: SideSummary, technique: Technique, role: Role) -> _Means:
+        """What a role takes of what a side can give, without taking its NAT's last ports."""
+        pool = PortPool.of(side)
+        ports = pool.size // MAX_POOL_SHARE
+        sockets, packets = min(side.sockets, ports), side.packets
+        match role:
+            case Role.HOLD:
+                if technique is Technique.PREDICTION:
+                    sockets = min(sockets, PREDICTION_SOCKETS)
+                packets = min(packets, HOLD_ROUNDS * sockets)
+            case Role.SWEEP:
+                packets = min(packets, SWEEP_ROUNDS * sockets)
+            case Role.SPRAY | Role.SCATTER:
+                if role is Role.SPRAY:
+                    sockets = 0
+                if side.assumed().mapping is not MappingBehavior.ENDPOINT_INDEPENDENT:
+                    packets = min(packets, ports)  # each takes one
+            case _:
+                pass
+        return cls(sockets, packets, side.packet_rate, pool, Drift.of(side))
 
 
-# --- how probable it is ------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Both sides' means; but for ``aims`` everything is the same on either side."""
 
+    technique: Technique
+    own: _Means
+    peer: _Means
 
-class _Odds(NamedTuple):
-    """The same on both sides."""
+    @property
+    def rate(self) -> int:
+        return min(self.own.packet_rate, self.peer.packet_rate)
 
-    probability: float
-    median_seconds: float
+    @property
+    def duration(self) -> float:
+        """Until the slower side has tried everything, a holding one has spoken, and all that has arrived."""
+        packets = max(self.own.packets, self.peer.packets)
+        return (packets + max(self.own.sockets, self.peer.sockets)) / self.rate + SETTLE_INTERVAL
 
+    @property
+    def aims(self) -> tuple[int, ...]:
+        """Where each of our sockets aims when we sweep; nothing where we do not."""
+        if not (self.own.sockets and self.peer.sockets and self.own.drift and self.peer.drift):
+            return ()
+        sockets = min(self.own.sockets, self.peer.sockets)
+        return tuple(sweep(self.own.drift, self.peer.drift, sockets=sockets, rate=self.rate))
 
-def _odds(technique: Technique, role: Role, own: SideSummary, peer: SideSummary) -> _Odds:
-    match role:
-        case Role.HOLD:
-            return _odds_of_holding(technique, own, peer)
-        case Role.SPRAY:
-            return _odds_of_holding(technique, peer, own)
-        case Role.SWEEP:
-            return _odds_of_sweeping(own, peer)
-        case _:
-            return _odds_of_scattering(own, peer)
+    def odds(self) -> tuple[float, float]:
+        """The probability of meeting, and the median of the seconds until then."""
+        if self.own.sockets and self.peer.sockets:
+            return (
+                self._odds_of_sweeping() if self.technique is Technique.PREDICTION else self._odds_of_both()
+            )
+        holder, sprayer = (self.own, self.peer) if self.own.sockets else (self.peer, self.own)
+        if self.technique is Technique.BIRTHDAY or holder.drift is None:
+            probability = meeting_probability(holder.sockets, sprayer.packets, holder.pool.size)
+            return probability, median_seconds(holder.sockets, holder.pool.size, self.rate)
+        # A pass over the likely ports may be for nothing where the sides start apart, so half are counted.
+        opened_after = holder.sockets / self.rate
+        within_reach = sum(islice(holder.drift.probabilities(opened_after), sprayer.packets // 2))
+        median = (holder.sockets / 2 + holder.drift.deviation(opened_after)) / self.rate
+        return min(1.0, within_reach) if holder.sockets else 0.0, median
 
+    def _odds_of_sweeping(self) -> tuple[float, float]:
+        """Each burst meets where no other host took one of the two ports that count."""
+        bursts = [len(list(burst)) for _, burst in groupby(self.aims)]
+        meets = 1.0
+        for drift in (self.own.drift, self.peer.drift):
+            meets *= 0.0 if drift is None else self.rate / (self.rate + drift.rate)
+        return 1 - (1 - meets) ** len(bursts), bursts[0] / 2 / self.rate
 
-def _holding_sockets(side: SideSummary, technique: Technique) -> int:
-    return min(side.sockets, PREDICTION_SOCKETS) if technique is Technique.PREDICTION else side.sockets
-
-
-def _odds_of_holding(technique: Technique, holder: SideSummary, sprayer: SideSummary) -> _Odds:
-    sockets, rate = _holding_sockets(holder, technique), _rate(holder, sprayer)
-    drift = Drift.of(holder)
-    if technique is Technique.BIRTHDAY or drift is None:
-        ports = PortPool.of(holder).size
-        probability = meeting_probability(sockets, sprayer.packets, ports)
-        return _Odds(probability, median_seconds(sockets, ports, rate))
-    if not sockets:
-        return _Odds(0.0, inf)
-    within_reach = min(1.0, sum(islice(drift.probabilities(sockets / rate), sprayer.packets)))
-    return _Odds(within_reach, (sockets / 2 + drift.deviation(sockets / rate)) / rate)
-
-
-def _aims(own: SideSummary, peer: SideSummary) -> tuple[int, ...]:
-    ours, theirs = Drift.of(own), Drift.of(peer)
-    if ours is None or theirs is None:
-        return ()
-    return tuple(sweep(ours, theirs, sockets=min(own.sockets, peer.sockets), rate=_rate(own, peer)))
-
-
-def _odds_of_sweeping(own: SideSummary, peer: SideSummary) -> _Odds:
-    """Each burst meets where no other host took one of the two ports that count."""
-    rate, bursts = _rate(own, peer), [len(list(burst)) for _, burst in groupby(_aims(own, peer))]
-    if not bursts:
-        return _Odds(0.0, inf)
-    missed = 1.0
-    for side in (own, peer):
-        drift = Drift.of(side)
-        missed *= 1.0 if drift is None else rate / (rate + drift.rate)
-    return _Odds(1 - (1 - missed) ** len(bursts), bursts[0] / 2 / rate)
-
-
-def _odds_of_scattering(own: SideSummary, peer: SideSummary) -> _Odds:
-    """Pairs of a port of one pool and one of the other, of which each packet names one."""
-    rate, ours, theirs = _rate(own, peer), PortPool.of(own).size, PortPool.of(peer).size
-    if not (own.sockets and peer.sockets):
-        return _Odds(0.0, inf)
-    if own.filtering is FilteringBehavior.ADDRESS_DEPENDENT:
-        # Any packet of the peer's that hits one of our ports has met.
-        a_packet = peer.sockets / theirs, own.sockets / ours
-        meetings = own.packets * a_packet[0] + peer.packets * a_packet[1]
-        return _Odds(1 - exp(-meetings), log(2) / sum(a_packet) / rate)
-    meetings = own.packets * peer.packets / (ours * theirs)
-    return _Odds(1 - exp(-meetings), sqrt(log(2) * ours * theirs) / rate)
+    def _odds_of_both(self) -> tuple[float, float]:
+        """Two birthday probings at once, one in each direction."""
+        own, peer = self.own, self.peer
+        missed = 1.0
+        for holder, sprayer in ((own, peer), (peer, own)):
+            missed *= 1 - meeting_probability(holder.sockets, sprayer.packets, holder.pool.size)
+        sockets, ports = min(own.sockets, peer.sockets), max(own.pool.size, peer.pool.size)
+        return 1 - missed, median_seconds(sockets, ports // 2, self.rate)
 
 
 # --- in words ----------------------------------------------------------------------------------------------
@@ -386,7 +447,7 @@ def _in_words(side: SideSummary) -> str:
 
 def _ports_in_words(side: SideSummary) -> str:
     drift = Drift.of(side)
-    if _is_predictable(side) and drift is not None:
+    if drift is not None:
         return f"a port {drift.step:+d} from the last, others taking about {drift.rate:.0f} a second"
     pool = PortPool.of(side)
     return "a random port" if pool.size == PORT_COUNT else f"a random port of {pool.low} to {pool.high}"

@@ -1,20 +1,19 @@
 """Which ports to try, in which order: random ones without repetition, and those that come next.
 
-**A sequential NAT** has gone ``taken`` steps further since its newest sample: one for each mapping of ours, and
-one for each of the other hosts behind it. How many others there will be is not known, only how many there were
-in the time that the samples span. With a Gamma prior for their rate, the number in the next t seconds is
-negatively binomial: a Poisson number whose rate is not certain, which is what makes it wider than Poisson's
-when the samples were few. Too narrow a window is what predictions die of (Klinec and Matyáš 2014 find Poisson
-"sensitive to an error of the rate").
+**A sequential NAT** goes one step further for each new mapping, of ours and of the other hosts behind it.
+How many others there will be is not known, only how many there were in the time that the samples span. With a
+Gamma prior for their rate, the number in the next t seconds is negatively binomial: a Poisson number whose
+rate is not certain, and so wider than Poisson's where the samples were few. Too narrow a window is what
+predictions die of; Klinec and Matyáš (2014) found Poisson's sensitive to an error of the rate.
 
 **Both sides sequential.** A packet of ours gets through when it leaves from a port x towards a port y, and a
 packet of the peer's leaves from y towards x. Neither knows exactly where the other is, but both know *about*
 where both are. So each sends a burst, from a fresh socket each, to *one* port of the peer's: the one in the
 middle of what the peer will sweep through in its own burst. Among our packets is one from the port at which
 the peer aims, wherever in the burst it is, unless another host took that very port, and the same for the
-peer's. No packet has to hit a moving target, and no clock is shared. With other hosts taking 20 ports a second
-while we take 250, a burst succeeds in (250/270)^2 = 86 of 100 cases, and the next one is a fresh chance. A
-burst is as long as the uncertainty is wide, so with quiet NATs the first takes 8 packets.
+peer's. No packet has to hit a moving target, and no clock is shared. With other hosts taking 20 ports a
+second while we take 250, a burst succeeds in (250/270)^2 = 86 of 100 cases, and the next one is a fresh
+chance. A burst is as long as the uncertainty is wide, so with quiet NATs the first takes 10 packets.
 
 What is refused here: to know where a sequential NAT's pool ends. At 65,535 a prediction goes on at 1,024; a
 NAT with another end is mispredicted around it.
@@ -28,7 +27,8 @@ from itertools import accumulate, islice
 from math import ceil, exp, log, sqrt
 
 from natcore.agent import RandomBytes
-from natcore.hardnat.behavior import PortSample, SideSummary
+from natcore.hardnat.behavior import MAX_SAMPLES, PortSample, SideSummary
+from natcore.nat import PortAllocation
 
 FIRST_PORT = 1024
 """The lowest port that NATs choose by themselves; those below are reserved for the system (RFC 6335)."""
@@ -44,6 +44,9 @@ MIN_POOL_SAMPLES = 8
 PRIOR_COUNT, PRIOR_SECONDS = 0.5, 0.05
 """What is believed of others before a sample is seen: half a mapping in 50 ms, so 10 a second, loosely. The
 half is Jeffreys' prior; the seconds make a family's home likely and 40 a second not unlikely."""
+
+MAX_DISORDER = MAX_SAMPLES
+"""Mappings that a newer sample may be behind an older one, because their packets changed places."""
 
 WINDOW = 2048
 """Ports ahead of a sequential NAT that are weighed; more than an attempt has packets."""
@@ -93,7 +96,8 @@ class PortPool:
         from its ends. Twice that is added, and only what then is less than half of all ports is called a
         pool.
         """
-        if side.lowest is None or side.highest is None or side.seen < MIN_POOL_SAMPLES:
+        is_sequential = side.allocation is PortAllocation.SEQUENTIAL
+        if side.lowest is None or side.highest is None or side.seen < MIN_POOL_SAMPLES or is_sequential:
             return cls()
         span = max(0, side.highest - side.lowest)
         margin = 2 * ceil(span / side.seen) + 1
@@ -111,11 +115,6 @@ class PortPool:
         for port in shuffled(FIRST_PORT, LAST_PORT, random):
             if not self.low <= port <= self.high:
                 yield port
-
-    def drawn(self, random: RandomBytes) -> Iterator[int]:
-        """Ports of the pool at random, for ever, with repetition."""
-        while True:
-            yield self.low + below(self.size, random)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,18 +139,17 @@ class Drift:
     def of(cls, side: SideSummary) -> Drift | None:
         """What the samples of a sequential NAT say, or None where nothing can be predicted."""
         samples, step = side.samples, side.step
-        if not samples or not step:
+        if side.allocation is not PortAllocation.SEQUENTIAL or not samples or not step:
             return None
-        first, last = samples[0], _furthest(samples, step)
-        steps = (last.port - first.port) // step
-        if steps < 0:  # it has begun again at its lowest port
-            return cls(port=samples[-1].port, step=step, age=samples[-1].age)
+        first, newest, furthest = samples[0], samples[-1], _furthest(samples, step)
+        if (furthest.port - newest.port) // step > MAX_DISORDER:  # it has begun again at its lowest port
+            return cls(port=newest.port, step=step, age=newest.age)
         return cls(
-            port=last.port,
+            port=furthest.port,
             step=step,
-            age=samples[-1].age,
-            taken=max(0, steps - len(samples) + 1),
-            watched=max(0.0, first.age - samples[-1].age),
+            age=newest.age,
+            taken=max(0, (furthest.port - first.port) // step - len(samples) + 1),
+            watched=max(0.0, first.age - newest.age),
         )
 
     @property
@@ -194,7 +192,7 @@ class Drift:
         # A port is held when the number of strange mappings before it is less than its place in the sequence
         # by 1 to ``sockets``.
         held = [up_to[offset] - up_to[max(0, offset - sockets)] for offset in offsets]
-        for offset in sorted(offsets, key=lambda one: -round(held[one - 1], 9)):
+        for offset in sorted(offsets, key=lambda one: -round(held[one - 1], 3)):
             yield self.port_after(offset)
 
     def half_width(self, sent: int, rate: float) -> int:
@@ -202,18 +200,19 @@ class Drift:
         return MIN_HALF_WIDTH + ceil(WIDTH * self.deviation(sent / rate) + LOSS_BEFORE_NAT * sent)
 
 
-def predicted_first(
-    drift: Drift, pool: PortPool, sockets: int, rate: float, random: RandomBytes
-) -> Iterator[int]:
-    """Every port once: the predicted ones, best first, then all others as if they were random."""
-    done = set()
-    for port in drift.best_first(sockets, sockets / 2 / rate):
-        if port not in done:
-            done.add(port)
-            yield port
-    for port in pool.likely_first(random):
-        if port not in done:
-            yield port
+def predicted(drift: Drift, sockets: int, rate: float) -> Iterator[int]:
+    """The next ports of a sequential NAT whose owner opens ``sockets`` in a row, best first.
+
+    They come for ever, in passes, each from the best on and twice as far as the one before: so neither a lost
+    packet nor a side that started too early costs the attempt, and what is sent at most doubles.
+    """
+    best = list(drift.best_first(sockets, sockets / 2 / rate))
+    length = max(1, 2 * sockets)
+    while length < len(best):
+        yield from best[:length]
+        length *= 2
+    while True:
+        yield from best
 
 
 def sweep(own: Drift, peer: Drift, *, sockets: int, rate: float) -> list[int]:
