@@ -12,6 +12,7 @@ from natcore.endpoint.events import (
     RegistrationRefused,
     ServerLeaving,
     SessionEventOccurred,
+    SessionNoted,
     SessionStarted,
     SocketsWanted,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "RegistrationRefused",
     "ServerLeaving",
     "SessionEventOccurred",
+    "SessionNoted",
     "SessionLimits",
     "SessionStarted",
     "SocketsWanted",
