@@ -301,7 +301,9 @@ class PeerSession:
         self._hard, self._hard_sockets = attempt, tuple(one.base for one in sockets)
         self.ice.hold(sockets[1:])
         if len(sockets) > 1:
-            self.note(TimelineEvent.SOCKETS_OPENED, f"{len(sockets) - 1} for {attempt.plan.technique.value}", now)
+            self.note(
+                TimelineEvent.SOCKETS_OPENED, f"{len(sockets) - 1} for {attempt.plan.technique.value}", now
+            )
         self._pump(now)
 
     def give_up_by(self, deadline: float, detail: str) -> None:

@@ -398,11 +398,9 @@ class ClientEndpoint:
         session.take_plan(made, now)
         if made.technique is Technique.GIVE_UP:
             session.give_up_by(now + made.duration, made.evidence)
-        elif made.role not in _PROBING or target is None:
-            return
-        elif not self._hard_budget.is_free:
-            session.note(TimelineEvent.ATTEMPT_SKIPPED, "as many others are under way as may be", now)
-        else:
+        elif made.role in _PROBING and not self._hard_budget.is_free:
+            session.note(TimelineEvent.ATTEMPT_SKIPPED, "another one is under way", now)
+        elif made.role in _PROBING and target is not None:
             self._attempts[session.name] = made, target
             if made.sockets:
                 self._events.append(SocketsWanted(session=session, count=made.sockets))
@@ -415,9 +413,13 @@ class ClientEndpoint:
         budget = None if wanted is None else self._hard_budget.begin()
         sockets = [LocalCandidate.of(CandidateType.HOST, base, base=base) for base in bases]
         if wanted is None or budget is None or self.base is None or len(sockets) < wanted[0].sockets:
-            session.note(TimelineEvent.ATTEMPT_SKIPPED, f"{len(sockets)} sockets could be opened", now)
+            if budget is not None:
+                budget.end()
+            if wanted is not None:
+                detail = f"{len(sockets)} sockets of {wanted[0].sockets} are open"
+                session.note(TimelineEvent.ATTEMPT_SKIPPED, detail, now)
+                self._collect(session)
             self._events.append(SessionEventOccurred(session=session, event=_released(sockets)))
-            self._collect(session)
             return
         own = next(one for one in self._host_candidates if one.base == self.base)
         attempt = HardAttempt(
