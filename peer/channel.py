@@ -20,9 +20,10 @@ from natcore.channel import (
     SessionEvent,
     SessionMoved,
     SocketsReleased,
+    TimelineEntry,
 )
 from natcore.errors import MisuseError, PeerError
-from natcore.hardnat import Technique
+from natcore.hardnat import Plan, SideSummary, Technique
 from natcore.ice import Path
 from peer.errors import ChannelClosed, NoPath, Undelivered
 
@@ -173,6 +174,21 @@ class Channel:
         return self._session.packets_sent
 
     @property
+    def peer_nat(self) -> SideSummary | None:
+        """What the peer told of its NAT, or None."""
+        return self._session.peer_nat
+
+    @property
+    def plan(self) -> Plan | None:
+        """What was made of both NATs, or None where one of them is not known."""
+        return self._session.plan
+
+    @property
+    def timeline(self) -> tuple[TimelineEntry, ...]:
+        """What happened so far, oldest first, at most 64; times count from the introduction."""
+        return self._session.timeline.entries
+
+    @property
     def is_open(self) -> bool:
         """Whether the channel can be used; a path may be yet to come."""
         return self._ended is None
@@ -182,10 +198,15 @@ class Channel:
         """Why the channel ended, or None while it is open."""
         return None if self._ended is None else self._ended.detail
 
+    @property
+    def failure(self) -> PeerError | None:
+        """Why the channel ended, as what waiting for it raises; None while it is open."""
+        return None if self._ended is None else self._failure(self._ended)
+
     def close(self) -> None:
         """Ends the channel and tells the peer. What is unconfirmed stays so."""
         if self._ended is None:
-            self._driver.endpoint.close_session(self._session)
+            self._driver.endpoint.close_session(self._session, self._driver.now)
             self._driver.transmit()
 
     async def __aenter__(self) -> Self:

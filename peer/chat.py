@@ -27,6 +27,7 @@ from peer.errors import AwakeFailed
 from peer.events import NodeEvent, ServerBack, ServerLost, ServerRefuses
 from peer.node import Node
 from peer.text import decoded, printable
+from peer.why import explain
 
 MAX_CONVERSATIONS = 256
 """Peers that one chat talks to; bounded by what a person can follow, and by sessions of a node."""
@@ -162,6 +163,18 @@ class Chat:
         for line in headline(report):
             self._show(line)
 
+    async def _why(self, rest: str) -> None:
+        peer = rest.partition(" ")[0]
+        if not peer:
+            self._show("usage: @why ID")
+            return
+        evidence = self._node.evidence(peer)
+        if evidence is None:
+            self._show(f"{printable(peer)[:40]}: no channel and no attempt that could be explained")
+            return
+        for sentence in explain(evidence):
+            self._show(sentence)
+
     async def _help(self, _rest: str) -> None:
         for command in COMMANDS.values():
             self._show(f"  {command.usage:<16} {command.help}")
@@ -291,6 +304,7 @@ COMMANDS = {
     "@awake": Command("@awake", "let the server learn your UDP endpoint", Chat._awake),
     "@show_list": Command("@show_list", "show who is registered", Chat._show_list),
     "@chat": Command("@chat ID TEXT", "send TEXT to ID, directly", Chat._chat),
+    "@why": Command("@why ID", "say which path leads to ID, or why none, and what would help", Chat._why),
     "@nat": Command("@nat", "show what your NAT does and whom you can reach", Chat._nat),
     "@help": Command("@help", "show these commands", Chat._help),
     "@exit": Command("@exit", "unregister and leave", Chat._exit),

@@ -41,6 +41,7 @@ from natcore.endpoint import (
     RegistrationRefused,
     ServerLeaving,
     SessionEventOccurred,
+    SessionNoted,
     SessionStarted,
     SocketsWanted,
     WakingFailed,
@@ -48,6 +49,7 @@ from natcore.endpoint import (
 from natcore.errors import MisuseError, PeerError
 from natcore.hardnat import PortSample, SideSummary
 from natcore.ice import CandidateType, LocalCandidate
+from peer.attempts import Attempts
 from peer.channel import Channel
 from peer.check.behavior import discover
 from peer.driver import Driver
@@ -59,6 +61,7 @@ from peer.server_address import ServerAddress
 from peer.sockets import UdpSocket, open_sockets
 from peer.text import printable
 from peer.trace import Trace
+from peer.why import Evidence
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +136,7 @@ class Node:
         self._awake_waiters: set[asyncio.Future[ReflexiveAddress]] = set()
         self._pending: dict[str, asyncio.Future[Channel]] = {}
         self._channels: dict[str, Channel] = {}
+        self._attempts = Attempts()
         self._incoming: deque[Channel] = deque(maxlen=MAX_UNACCEPTED)
         self._events: deque[NodeEvent] = deque(maxlen=MAX_UNHEARD_EVENTS)
         self._changed = asyncio.Event()
@@ -389,8 +393,20 @@ class Node:
                     channel.close()
                     raise
         except TimeoutError:
-            raise self._late(peer, timeout, channel) from None
+            late = self._late(peer, timeout, channel)
+            self._attempts.remember(peer, channel=channel, error=late)
+            raise late from None
+        except PeerError as exc:
+            self._attempts.remember(peer, channel=channel, error=exc)
+            raise
         return channel
+
+    def evidence(self, peer: str) -> Evidence | None:
+        """What is known of the newest channel or attempt with ``peer``, or None where there was none.
+
+        :func:`peer.why.explain` puts it in words.
+        """
+        return self._attempts.evidence(peer, self._nat)
 
     async def accept(self) -> Channel:
         """The next channel that a peer opened to us; its path may be yet to be confirmed."""
@@ -429,6 +445,9 @@ class Node:
     # --- events of the endpoint --------------------------------------------------------------------------
 
     def _handle_event(self, event: EndpointEvent) -> None:
+        if isinstance(event, SessionNoted):
+            self._record(event)
+            return
         inner = event.event if isinstance(event, SessionEventOccurred) else event
         self._trace.event(self._running().now, type(inner).__name__)
         match event:
@@ -456,6 +475,18 @@ class Node:
                 self._tell(event)
             case _:
                 self._handle_server_event(event)
+
+    def _record(self, noted: SessionNoted) -> None:
+        entry, session = noted.entry, noted.session
+        self._trace.event(
+            self._running().now,
+            type(noted).__name__,
+            peer=session.peer,
+            session=session.name,
+            at=round(entry.at, 6),
+            what=entry.event.value,
+            detail=entry.detail,
+        )
 
     def _handle_server_event(
         self,
@@ -495,6 +526,7 @@ class Node:
             return
         channel = Channel(event.session, driver)
         self._channels[event.session.name] = channel
+        self._attempts.remember(channel.peer, channel=channel)
         if event.early_number is not None:
             channel.expect_early(event.early_number)
         introduced = self._pending.get(event.session.peer)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from natcore.control.messages import Status
 from natcore.errors import PeerError
+from peer.attempts import evidence_of
 from peer.channel import Channel
 from peer.errors import ChannelClosed
 from peer.node import Node
@@ -46,7 +47,14 @@ async def connect(node: Node, peer: str, *, message: str | None, timeout: float,
         logger.info("= path %s after %.3f s", path, elapsed)
         reason = await _failure_of(channel.first_delivery)
         received = await _receive_within(channel, LINGER)
-        return Report.direct(channel, channel.path or path, elapsed=elapsed, message=received, reason=reason)
+        return Report.direct(
+            channel,
+            channel.path or path,
+            elapsed=elapsed,
+            message=received,
+            reason=reason,
+            evidence=evidence_of(channel, node.nat),
+        )
 
 
 async def listen(node: Node, *, once: bool, tell: Callable[[Report], None]) -> Report | None:
@@ -57,17 +65,17 @@ async def listen(node: Node, *, once: bool, tell: Callable[[Report], None]) -> R
         while True:
             channel = await node.accept()
             if once:
-                report = await _receive_from(channel)
+                report = await _receive_from(node, channel)
                 tell(report)
                 return report
-            tasks.create_task(_receive_and_tell(channel, tell))
+            tasks.create_task(_receive_and_tell(node, channel, tell))
 
 
-async def _receive_and_tell(channel: Channel, tell: Callable[[Report], None]) -> None:
-    tell(await _receive_from(channel))
+async def _receive_and_tell(node: Node, channel: Channel, tell: Callable[[Report], None]) -> None:
+    tell(await _receive_from(node, channel))
 
 
-async def _receive_from(channel: Channel) -> Report:
+async def _receive_from(node: Node, channel: Channel) -> Report:
     """Takes the first message of a channel, or its end."""
     started_at = asyncio.get_running_loop().time()
     message = None
@@ -78,11 +86,17 @@ async def _receive_from(channel: Channel) -> Report:
             with contextlib.suppress(ChannelClosed):
                 message = decoded(await channel.receive())
         except PeerError as exc:
-            return Report.failed(channel.peer, exc)
+            return Report.failed(channel.peer, exc, evidence_of(channel, node.nat))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE_TIMEOUT):
                 await channel.closed()
-        return Report.direct(channel, channel.path or path, elapsed=elapsed, message=message)
+        return Report.direct(
+            channel,
+            channel.path or path,
+            elapsed=elapsed,
+            message=message,
+            evidence=evidence_of(channel, node.nat),
+        )
 
 
 async def _wait_for(node: Node, peer: str, wait: float) -> None:

@@ -10,6 +10,7 @@ from natcore.ice import Path
 from peer.channel import Channel
 from peer.errors import NoPath
 from peer.text import printable
+from peer.why import Evidence, explain
 
 TECHNIQUES = {
     Technique.PLAIN: "plain-checks",
@@ -35,6 +36,20 @@ class PathReport(msgspec.Struct, frozen=True, kw_only=True):
     remote: str
 
 
+class Happened(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of the timeline.
+
+    Attributes:
+        at: seconds since the introduction.
+        event: what happened, in the past tense.
+        detail: to whom, from where, why; may be empty.
+    """
+
+    at: float
+    event: str
+    detail: str
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt.
 
@@ -48,6 +63,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         packets_sent: datagrams of all kinds for this peer.
         message: what the peer sent, or null.
         reason: why it failed, or null.
+        timeline: what happened, oldest first, at most 64; empty where there was no introduction.
+        explanation: sentences on why; left out where it was not asked for.
     """
 
     outcome: str
@@ -59,10 +76,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     packets_sent: int = 0
     message: str | None = None
     reason: str | None = None
+    timeline: tuple[Happened, ...] = ()
+    explanation: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
     @classmethod
     def direct(
-        cls, channel: Channel, path: Path, *, elapsed: float, message: str | None, reason: str | None = None
+        cls,
+        channel: Channel,
+        path: Path,
+        *,
+        elapsed: float,
+        message: str | None,
+        reason: str | None = None,
+        evidence: Evidence,
     ) -> Report:
         """There was a path."""
         return cls(
@@ -75,13 +101,25 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             packets_sent=channel.packets_sent,
             message=message,
             reason=reason,
+            timeline=_timeline(evidence),
+            explanation=explain(evidence),
         )
 
     @classmethod
-    def failed(cls, peer: str | None, error: PeerError) -> Report:
+    def failed(cls, peer: str | None, error: PeerError, evidence: Evidence | None = None) -> Report:
         """There was none."""
-        packets_sent = error.packets_sent if isinstance(error, NoPath) else 0
-        return cls(outcome="failed", peer=peer, packets_sent=packets_sent, reason=printable(str(error)))
+        return cls(
+            outcome="failed",
+            peer=peer,
+            packets_sent=error.packets_sent if isinstance(error, NoPath) else 0,
+            reason=printable(str(error)),
+            timeline=() if evidence is None else _timeline(evidence),
+            explanation=() if evidence is None else explain(evidence),
+        )
+
+    def without_explanation(self) -> Report:
+        """The same for who has not asked why."""
+        return msgspec.structs.replace(self, explanation=msgspec.UNSET)
 
     def to_json(self) -> str:
         """One line."""
@@ -94,3 +132,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         rtt = "" if self.rtt is None else f", rtt {self.rtt * 1000:.1f} ms"
         text = f"direct to {self.peer} at {self.path.remote} ({self.path.kind}{rtt})"
         return text if self.message is None else f"{text}: [{printable(self.message)}]"
+
+
+def _timeline(evidence: Evidence) -> tuple[Happened, ...]:
+    return tuple(
+        Happened(at=round(one.at, 6), event=one.event.value, detail=printable(one.detail))
+        for one in evidence.timeline
+    )

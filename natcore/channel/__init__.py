@@ -15,6 +15,7 @@ from natcore.channel.session import (
     SessionMoved,
     SocketsReleased,
 )
+from natcore.channel.timeline import TimelineEntry, TimelineEvent
 
 __all__ = [
     "MAX_PAYLOAD_SIZE",
@@ -30,6 +31,8 @@ __all__ = [
     "SessionEvent",
     "SessionMoved",
     "SocketsReleased",
+    "TimelineEntry",
+    "TimelineEvent",
     "session_field",
     "session_field_of",
 ]

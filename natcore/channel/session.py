@@ -30,8 +30,9 @@ from natcore.address import TransportAddress
 from natcore.agent import RandomBytes, Transmit
 from natcore.channel.delivery import DeliveryConfig, MessageReceiver, MessageSender, ReplayWindow
 from natcore.channel.frame import MAX_NUMBER, Frame, FrameKey, FrameType
+from natcore.channel.timeline import Timeline, TimelineEvent, candidates_in_words
 from natcore.errors import DecodeError, MisuseError
-from natcore.hardnat import AttemptState, HardAttempt, Technique
+from natcore.hardnat import AttemptState, HardAttempt, Plan, SideSummary, Technique
 from natcore.ice import (
     AgentState,
     Candidate,
@@ -162,6 +163,9 @@ class PeerSession:
         name: of the introduction that began it.
         ice: the connectivity below; for looking at, not for driving.
         technique: by what the two met, or would.
+        peer_nat: what the peer told of its NAT, or None.
+        plan: what was made of both NATs, or None where one is not known.
+        timeline: what happened so far.
         packets_sent: datagrams of any kind.
         discarded: frames that were not authentic, or repeated.
     """
@@ -200,6 +204,10 @@ class PeerSession:
         self._hard: HardAttempt | None = None
         self._hard_sockets: tuple[TransportAddress, ...] = ()
         self.technique = Technique.PLAIN
+        self.peer_nat: SideSummary | None = None
+        self.plan: Plan | None = None
+        self.timeline = Timeline()
+        self._checked: set[TransportAddress] = set()
         self._outgoing = FrameKey.of(name, remote)
         self._incoming = FrameKey.of(name, local)
         self._sender = MessageSender(config.delivery)
@@ -229,7 +237,9 @@ class PeerSession:
         if early_data is not None:
             number = self._sender.queue(early_data)
             self._early_copies_left = MAX_EARLY_COPIES
-        self.ice.start(remote_candidates, now)
+        offered = list(remote_candidates)
+        self.note(TimelineEvent.INTRODUCED, f"{self.peer} offers {candidates_in_words(offered)}", now)
+        self.ice.start(offered, now)
         self._pump(now)
         return number
 
@@ -260,9 +270,22 @@ class PeerSession:
             random=self._random,
         )
         self._ask_again_at = None
-        self._renewal.start(remote_candidates, now)
+        offered = list(remote_candidates)
+        self.note(TimelineEvent.RENEWED, f"{self.peer} offers {candidates_in_words(offered)}", now)
+        self._checked.clear()
+        self._renewal.start(offered, now)
         self._pump(now)
         return local.ufrag
+
+    def note(self, event: TimelineEvent, detail: str, now: float) -> None:
+        """Adds to the timeline what the owner knows."""
+        self.timeline.add(event, detail, now)
+
+    def take_plan(self, plan: Plan, now: float) -> None:
+        """Tells what was made of both NATs; for looking at, and no more than a plan."""
+        self.plan = plan
+        detail = f"{plan.technique.value}, our role is to {plan.role.value}: {plan.evidence}"
+        self.note(TimelineEvent.PLAN_CHOSEN, detail, now)
 
     def begin_hard(self, attempt: HardAttempt, sockets: Sequence[LocalCandidate], now: float) -> None:
         """Goes on beyond plain checks: the attempt says which socket sends where, and when.
@@ -277,6 +300,10 @@ class PeerSession:
             return
         self._hard, self._hard_sockets = attempt, tuple(one.base for one in sockets)
         self.ice.hold(sockets[1:])
+        if len(sockets) > 1:
+            self.note(
+                TimelineEvent.SOCKETS_OPENED, f"{len(sockets) - 1} for {attempt.plan.technique.value}", now
+            )
         self._pump(now)
 
     def give_up_by(self, deadline: float, detail: str) -> None:
@@ -318,13 +345,13 @@ class PeerSession:
         self._pump(now)
         return number
 
-    def close(self) -> None:
+    def close(self, now: float) -> None:
         """Ends the session and tells the peer, as far as a datagram can."""
         way = self._way()
         if way is not None:
             for _ in range(CLOSE_COPIES):
                 self._send_frame(Frame(FrameType.CLOSE, 0), way)
-        self._end(None, "closed by us")
+        self._end(None, "closed by us", now)
 
     @property
     def path(self) -> Path | None:
@@ -347,7 +374,7 @@ class PeerSession:
             return
         if stun.is_stun(data):
             for agent in self._agents:  # each discards what is not for its credentials
-                agent.receive_datagram(data, source, base, now)
+                self._receive_stun(agent, data, source, base, now)
         else:
             self._receive_frame(data, source, base, now)
         self._pump(now)
@@ -384,6 +411,14 @@ class PeerSession:
 
     # --- inside ------------------------------------------------------------------------------------------
 
+    def _receive_stun(
+        self, agent: IceAgent, data: bytes, source: TransportAddress, base: TransportAddress, now: float
+    ) -> None:
+        is_first = agent.counters.checks_received == 0
+        agent.receive_datagram(data, source, base, now)
+        if is_first and agent.counters.checks_received:
+            self.note(TimelineEvent.CHECK_RECEIVED, f"from {source}", now)
+
     def _pump(self, now: float) -> None:
         self._take_from_ice(now)
         self._take_from_renewal(now)
@@ -399,19 +434,21 @@ class PeerSession:
         while (event := self.ice.next_event()) is not None:
             match event:
                 case CheckStarted():
+                    self._note_checks(event, now)
                     self._send_early(event, now)
                 case PathConfirmed():
                     self._early_copies_left = 0
                     self._sender.path_confirmed(now, path_rtt=event.path.rtt)
                     self._told = _way_of(event.path)
+                    self.note(TimelineEvent.PATH_CONFIRMED, str(event.path), now)
                     self._events.append(SessionConfirmed(path=event.path))
                 case PathSelected():
-                    self._receive_selection(event.path)
+                    self._receive_selection(event.path, now)
                 case PathDoubted():
                     self._doubt(now)
                 case ConnectivityFailed():
                     if self._renewal is None:
-                        self._end(event.reason, event.detail)
+                        self._end(event.reason, event.detail, now)
                 case _:
                     assert_never(event)
 
@@ -431,18 +468,28 @@ class PeerSession:
                     self._heard_at = now
                     self._sender.path_confirmed(now, path_rtt=event.path.rtt)
                     self._told = _way_of(event.path)
+                    self.note(TimelineEvent.PATH_MOVED, str(event.path), now)
                     self._events.append(SessionMoved(path=event.path))
                     self._take_from_ice(now)  # what the agent has to tell beyond this
                     return
                 case ConnectivityFailed():
                     self._renewal = None
+                    self.note(TimelineEvent.RENEWAL_FAILED, f"{event.reason.value} ({event.detail})", now)
                     if self.ice.state is AgentState.FAILED:
-                        self._end(event.reason, event.detail)
+                        self._end(event.reason, event.detail, now)
                     else:
                         self._ask_again_at = now + ASK_INTERVAL
                     return
+                case CheckStarted():
+                    self._note_checks(event, now)
                 case _:
                     pass
+
+    def _note_checks(self, event: CheckStarted, now: float) -> None:
+        """One entry an address; a check from each of our sockets goes there."""
+        if event.destination not in self._checked:
+            self._checked.add(event.destination)
+            self.note(TimelineEvent.CHECKS_BEGUN, f"to {event.destination}", now)
 
     def _send_probes(self, now: float) -> None:
         if self._hard is None:
@@ -476,10 +523,13 @@ class PeerSession:
     def _doubt(self, now: float) -> None:
         """Asks for another path now, and again until there is one or the consent to this one ends."""
         self._ask_again_at = now + ASK_INTERVAL
+        self.note(TimelineEvent.PATH_DOUBTED, "the last few checks of it had no answer", now)
         self._events.append(SessionDoubted(at=now))
 
-    def _receive_selection(self, path: Path) -> None:
-        if self._told != _way_of(path):
+    def _receive_selection(self, path: Path, now: float) -> None:
+        has_moved = self._told != _way_of(path)
+        self.note(TimelineEvent.PATH_MOVED if has_moved else TimelineEvent.PATH_SELECTED, str(path), now)
+        if has_moved:
             self._told = _way_of(path)
             self._events.append(SessionMoved(path=path))
 
@@ -523,7 +573,7 @@ class PeerSession:
                 is_new = self._receive_acknowledgement(frame, now)
             case FrameType.CLOSE:
                 is_new = True
-                self._end(None, f"closed by {self.peer}")
+                self._end(None, f"closed by {self.peer}", now)
         self._heard_at = now
         if is_new:  # a copy proves nothing: anybody who saw it can send it from anywhere
             self._proven = (base, source)
@@ -564,15 +614,19 @@ class PeerSession:
             Transmit(data=frame.encode(self._outgoing), destination=destination, base=base)
         )
 
-    def _end(self, reason: FailureReason | None, detail: str) -> None:
+    def _end(self, reason: FailureReason | None, detail: str, now: float) -> None:
         if self._is_ended:
             return
         self._is_ended = True
         for agent in self._agents:
             agent.close()
-        self._end_hard(0.0, has_met=False)
+        self._end_hard(now, has_met=False)
         for number in self._sender.abandon():
             self._events.append(MessageUnconfirmed(number=number))
+        if reason is None:
+            self.note(TimelineEvent.CLOSED, detail, now)
+        else:
+            self.note(TimelineEvent.FAILED, f"{reason.value} ({detail})", now)
         self._events.append(SessionEnded(reason=reason, detail=detail))
 
 

@@ -12,6 +12,7 @@ from natcore.endpoint.events import (
     RegistrationRefused,
     ServerLeaving,
     SessionEventOccurred,
+    SessionNoted,
     SessionStarted,
     SocketsWanted,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "ServerLeaving",
     "SessionEventOccurred",
     "SessionLimits",
+    "SessionNoted",
     "SessionStarted",
     "SocketsWanted",
     "WakingFailed",

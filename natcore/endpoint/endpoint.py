@@ -34,6 +34,7 @@ from natcore.channel import (
     SessionDoubted,
     SessionEnded,
     SocketsReleased,
+    TimelineEvent,
 )
 from natcore.control.messages import (
     MAX_CANDIDATES,
@@ -66,6 +67,7 @@ from natcore.endpoint.events import (
     RegistrationRefused,
     ServerLeaving,
     SessionEventOccurred,
+    SessionNoted,
     SessionStarted,
     SocketsWanted,
 )
@@ -260,9 +262,9 @@ class ClientEndpoint:
         self._collect(session)
         return number
 
-    def close_session(self, session: PeerSession) -> None:
+    def close_session(self, session: PeerSession, now: float) -> None:
         """As :meth:`PeerSession.close`."""
-        session.close()
+        session.close(now)
         self._collect(session)
 
     def unregister(self) -> None:
@@ -388,13 +390,17 @@ class ClientEndpoint:
 
     def _plan_for(self, session: PeerSession, message: Introduction, now: float) -> None:
         """What to do beyond plain checks, where both sides have told what their NATs do."""
+        session.peer_nat = message.nat
         if self._nat is None or message.nat is None:
             return
         target = _parsed(message.observed)
         made = plan(self._nat.aged(max(0.0, now - self._nat_at)), message.nat, self._config.hard_nat)
+        session.take_plan(made, now)
         if made.technique is Technique.GIVE_UP:
             session.give_up_by(now + made.duration, made.evidence)
-        elif made.role in _PROBING and target is not None and self._hard_budget.is_free:
+        elif made.role in _PROBING and not self._hard_budget.is_free:
+            session.note(TimelineEvent.ATTEMPT_SKIPPED, "another one is under way", now)
+        elif made.role in _PROBING and target is not None:
             self._attempts[session.name] = made, target
             if made.sockets:
                 self._events.append(SocketsWanted(session=session, count=made.sockets))
@@ -407,6 +413,12 @@ class ClientEndpoint:
         budget = None if wanted is None else self._hard_budget.begin()
         sockets = [LocalCandidate.of(CandidateType.HOST, base, base=base) for base in bases]
         if wanted is None or budget is None or self.base is None or len(sockets) < wanted[0].sockets:
+            if budget is not None:
+                budget.end()
+            if wanted is not None:
+                detail = f"{len(sockets)} sockets of {wanted[0].sockets} are open"
+                session.note(TimelineEvent.ATTEMPT_SKIPPED, detail, now)
+                self._collect(session)
             self._events.append(SessionEventOccurred(session=session, event=_released(sockets)))
             return
         own = next(one for one in self._host_candidates if one.base == self.base)
@@ -536,6 +548,8 @@ class ClientEndpoint:
 
     def _collect(self, session: PeerSession) -> None:
         self._transmits += session.datagrams_to_send()
+        while (entry := session.timeline.next_entry()) is not None:
+            self._events.append(SessionNoted(session=session, entry=entry))
         while (event := session.next_event()) is not None:
             self._events.append(SessionEventOccurred(session=session, event=event))
             if isinstance(event, SessionEnded):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from natcore.channel import PeerSession, SessionEvent
+from natcore.channel import PeerSession, SessionEvent, TimelineEntry
 from natcore.control.messages import ClientChange, FaultCode, Status
 from natcore.endpoint.awake import Awoke, WakingFailed
 
@@ -85,6 +85,14 @@ class SessionEventOccurred:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionNoted:
+    """A session's timeline has a further entry; for a record of it, and for nothing else."""
+
+    session: PeerSession
+    entry: TimelineEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerLeaving:
     """The server is about to close the connection, for the reason it gives (untrusted text)."""
 
@@ -116,6 +124,7 @@ EndpointEvent = (
     | SocketsWanted
     | ConnectFailed
     | SessionEventOccurred
+    | SessionNoted
     | ServerLeaving
     | FaultReceived
     | ConnectionUnusable

@@ -8,7 +8,7 @@ from natcore.hardnat.attempt import AttemptState, HardAttempt, Probe, VerifiedAd
 from natcore.hardnat.behavior import PortSample, SideSummary
 from natcore.hardnat.budget import AttemptBudget, HostBudget
 from natcore.hardnat.limits import HardNatLimits
-from natcore.hardnat.planner import GiveUpReason, Plan, Role, Technique, plan
+from natcore.hardnat.planner import GiveUpReason, Plan, Role, Technique, in_words, plan
 
 __all__ = [
     "AttemptBudget",
@@ -24,5 +24,6 @@ __all__ = [
     "SideSummary",
     "Technique",
     "VerifiedAddress",
+    "in_words",
     "plan",
 ]

@@ -246,7 +246,7 @@ def plan(own: SideSummary, peer: SideSummary, limits: HardNatLimits) -> Plan:
     if own.udp_blocked or peer.udp_blocked:
         whose = "our" if own.udp_blocked else "the peer's"
         return _rest(GiveUpReason.UDP_BLOCKED, f"no UDP passes {whose} network", 0.0, limits)
-    words = f"our NAT {_in_words(own)}, the peer's {_in_words(peer)}"
+    words = f"our NAT {in_words(own)}, the peer's {in_words(peer)}"
     if expected_outcome(own.assumed(), peer.assumed()) is not Outcome.IMPOSSIBLE:
         return _checks(Technique.PLAIN, Role.CHECK, words, limits)
     if own.has_mapped_port or peer.has_mapped_port:
@@ -430,7 +430,8 @@ class _Pair:
 # --- in words ----------------------------------------------------------------------------------------------
 
 
-def _in_words(side: SideSummary) -> str:
+def in_words(side: SideSummary) -> str:
+    """What a side's NAT does, as a clause that follows "the NAT"."""
     if side.mapping is None or side.filtering is None:
         return "could not be measured in full"
     maps = "keeps one endpoint"

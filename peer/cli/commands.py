@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import IO, NoReturn, TypeVar
 
 import click
 
 from natcore.channel import MAX_PAYLOAD_SIZE, SessionConfig
 from natcore.endpoint import EndpointConfig
-from natcore.errors import DecodeError
+from natcore.errors import DecodeError, PeerError
 from natcore.ice import IceConfig
 from natcore.portmap import MappingProtocol
 from peer import oneshot
@@ -24,19 +25,21 @@ from peer.cli.map import map_group
 from peer.cli.options import (
     Options,
     as_json_option,
+    explain_option,
     own_id,
     parse_id,
     parsed_by,
     port_mapping_options,
     server_option,
 )
-from peer.cli.running import failure_printer, print_report, run
+from peer.cli.running import Style, failure_printer, print_report, run
 from peer.console import Console, open_console
 from peer.exit_codes import ExitCode
 from peer.node import Node, NodeConfig
 from peer.portmapping import MapperConfig
 from peer.server_address import ServerAddress
 from peer.trace import Trace
+from peer.why import Evidence
 
 T = TypeVar("T")
 
@@ -117,6 +120,7 @@ def chat(
     help="Seconds to wait for the peer to be Awake first.",
 )
 @port_mapping_options
+@explain_option
 @as_json_option
 @click.pass_obj
 def connect(
@@ -129,6 +133,7 @@ def connect(
     wait: float,
     port_mapping: bool,
     protocols: tuple[MappingProtocol, ...],
+    explains: bool,
     as_json: bool,
 ) -> None:
     """Open a direct channel to PEER, deliver a message, report how."""
@@ -138,14 +143,20 @@ def connect(
         )
 
     config = _config(port_mapping, protocols, give_up_after=timeout)
+    style = Style(as_json=as_json, explains=explains)
+    node = Node(client_id, server, config=config, trace=options.trace)
 
     async def attempt() -> ExitCode:
-        async with Node(client_id, server, config=config, trace=options.trace) as node:
+        async with node:
             report = await oneshot.connect(node, peer, message=message, timeout=timeout + 1, wait=wait)
-        print_report(report, as_json=as_json)
+        print_report(report, style)
         return ExitCode.OK if report.reason is None else ExitCode.NO_PATH
 
-    sys.exit(run(options, attempt(), on_error=failure_printer(peer, as_json=as_json)))
+    def evidence(error: PeerError) -> Evidence:
+        known = node.evidence(peer) or Evidence(peer=peer, own_nat=node.nat)
+        return replace(known, error=error)
+
+    sys.exit(run(options, attempt(), on_error=failure_printer(peer, style, evidence=evidence)))
 
 
 @cli.command()
@@ -153,6 +164,7 @@ def connect(
 @server_option
 @click.option("--once", is_flag=True, help="End after the first peer.")
 @port_mapping_options
+@explain_option
 @as_json_option
 @click.pass_obj
 def listen(
@@ -162,19 +174,19 @@ def listen(
     once: bool,
     port_mapping: bool,
     protocols: tuple[MappingProtocol, ...],
+    explains: bool,
     as_json: bool,
 ) -> None:
     """Wait for peers to connect, report each one and its first message."""
     config = _config(port_mapping, protocols)
+    style = Style(as_json=as_json, explains=explains)
 
     async def wait() -> ExitCode:
         async with Node(client_id, server, config=config, trace=options.trace) as node:
-            report = await oneshot.listen(
-                node, once=once, tell=lambda one: print_report(one, as_json=as_json)
-            )
+            report = await oneshot.listen(node, once=once, tell=lambda one: print_report(one, style))
         return ExitCode.OK if report is None or report.outcome == "direct" else ExitCode.NO_PATH
 
-    sys.exit(run(options, wait(), on_error=failure_printer(None, as_json=as_json)))
+    sys.exit(run(options, wait(), on_error=failure_printer(None, style, evidence=lambda _: None)))
 
 
 def main() -> NoReturn:

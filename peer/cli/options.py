@@ -78,6 +78,9 @@ server_option = click.option(
     callback=parsed_by(ServerAddress.parse),
     help="The rendezvous server.",
 )
+explain_option = click.option(
+    "--explain", "explains", is_flag=True, help="Say why, with what was seen and what would help."
+)
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -17,20 +18,50 @@ from peer.cli.options import Options
 from peer.exit_codes import ExitCode
 from peer.report import Report
 from peer.text import printable
+from peer.why import Evidence
 
 
-def print_report(report: Report, *, as_json: bool) -> None:
-    """Prints a report on standard output, one line either way."""
-    click.echo(report.to_json() if as_json else report.to_text())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How reports are printed.
+
+    Attributes:
+        as_json: as one object on one line, else for people.
+        explains: with what was seen and what would help.
+    """
+
+    as_json: bool
+    explains: bool
 
 
-def failure_printer(peer: str | None, *, as_json: bool) -> Callable[[PeerError], None]:
-    """What tells a failure: one line on standard error, and the report on standard output for JSON."""
+def print_report(report: Report, style: Style) -> None:
+    """Prints a report on standard output: one line, and for people the explanation below it."""
+    report = report if style.explains else report.without_explanation()
+    if style.as_json:
+        click.echo(report.to_json())
+        return
+    click.echo(report.to_text())
+    print_explanation(report)
+
+
+def print_explanation(report: Report) -> None:
+    """Prints its sentences, one a line."""
+    for sentence in report.explanation or ():
+        click.echo(f"  {sentence}")
+
+
+def failure_printer(
+    peer: str | None, style: Style, *, evidence: Callable[[PeerError], Evidence | None]
+) -> Callable[[PeerError], None]:
+    """What tells a failure: one line on standard error; the report or the explanation on standard output."""
 
     def show(error: PeerError) -> None:
-        if as_json:
-            print_report(Report.failed(peer, error), as_json=True)
+        report = Report.failed(peer, error, evidence(error))
+        if style.as_json:
+            print_report(report, style)
         click.echo(f"peer: {printable(str(error))}", err=True)
+        if style.explains and not style.as_json:
+            print_explanation(report)
 
     return show
 

@@ -171,7 +171,7 @@ class SessionPair(Conversation):
 
     def close(self, side: Participant) -> None:
         """Closes one side."""
-        self._session_of(side).close()
+        self._session_of(side).close(self.now)
         side.drain(self.now)
 
     def _session_of(self, side: Participant) -> PeerSession:

@@ -86,7 +86,7 @@ def test_a_client_that_dials_again_takes_its_id_over_and_can_be_reached(pair: En
 
 def test_a_peer_that_closes_ends_the_session_on_both_sides(pair: EndpointPair) -> None:
     session = pair.connect()
-    pair.elsas.close_session(session)
+    pair.elsas.close_session(session, pair.now)
     pair.drain(pair.elsa)
     pair.advance(1.0)
     assert [endpoint.sessions for endpoint in pair.endpoints] == [(), ()]

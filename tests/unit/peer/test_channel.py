@@ -60,7 +60,7 @@ class FakeDriver:
     def send_datagram(self, session: object, data: bytes, now: float) -> None:
         self.send_message(session, data, now)
 
-    def close_session(self, _session: object) -> None:
+    def close_session(self, _session: object, _now: float) -> None:
         self.asked.append("close")
 
     def transmit(self) -> None:

@@ -104,7 +104,7 @@ def test_starting_twice_is_misuse_and_nothing_is_queued() -> None:
     session.start([], 0.0)
     with pytest.raises(MisuseError, match="started before"):
         session.start([], 0.0, early_data=b"lost?")
-    session.close()
+    session.close(1.0)
     assert not [event for event in iter(session.next_event, None) if isinstance(event, MessageUnconfirmed)]
 
 
@@ -118,12 +118,12 @@ def test_a_datagram_without_a_path_is_misuse() -> None:
 def test_sending_after_the_end_is_misuse() -> None:
     session = make_session()
     session.start([], 0.0)
-    session.close()
+    session.close(1.0)
     with pytest.raises(MisuseError, match="is over"):
         session.send_message(b"x", 0.0)
     with pytest.raises(MisuseError, match="no path"):
         session.send_datagram(b"x", 0.0)
-    session.close()
+    session.close(1.0)
     assert len([event for event in iter(session.next_event, None) if isinstance(event, SessionEnded)]) == 1
 
 
@@ -184,7 +184,7 @@ def test_datagrams_are_delivered_once() -> None:
 
 def test_closing_says_so_twice_and_ends_at_once() -> None:
     pair = connected()
-    pair.elsas.close()
+    pair.elsas.close(pair.now)
     frames = [one for one in pair.elsas.datagrams_to_send() if not is_stun(one.data)]
     assert [one.data[0] for one in frames] == [FrameType.CLOSE] * CLOSE_COPIES
     assert pair.elsas.path is None
@@ -194,7 +194,7 @@ def test_closing_says_so_twice_and_ends_at_once() -> None:
 def test_a_timer_after_the_end_does_nothing() -> None:
     session = make_session()
     session.start([local_host(PEERS[0])], 0.0)
-    session.close()
+    session.close(1.0)
     session.datagrams_to_send()
     session.handle_timer(1000.0)
     assert session.datagrams_to_send() == []

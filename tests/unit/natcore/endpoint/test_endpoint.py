@@ -260,11 +260,11 @@ def test_a_closed_session_is_forgotten_and_its_events_are_told() -> None:
     (session,) = server.endpoint.sessions
     server.events()
     number = server.endpoint.send_message(session, b"x", 0.0)
-    server.endpoint.close_session(session)
+    server.endpoint.close_session(session, 0.0)
     told = [event.event for event in server.events() if isinstance(event, SessionEventOccurred)]
     assert told == [MessageUnconfirmed(number=number), SessionEnded(reason=None, detail="closed by us")]
     assert server.endpoint.sessions == ()
-    server.endpoint.close_session(session)
+    server.endpoint.close_session(session, 0.0)
     assert server.events() == []
     with pytest.raises(MisuseError, match="is over"):
         server.endpoint.send_message(session, b"x", 0.0)
@@ -274,7 +274,7 @@ def test_the_name_of_an_ended_session_leaves_nothing_behind() -> None:
     server = registered()
     for index in range(50):
         server.introduce(session=f"session{index}")
-        server.endpoint.close_session(server.endpoint.sessions[0])
+        server.endpoint.close_session(server.endpoint.sessions[0], 0.0)
     own = server.endpoint._sessions
     assert not any((own._by_name, own._by_ufrag, own._by_field, own._unasked))
 

@@ -108,5 +108,5 @@ def test_two_names_with_one_session_field_are_not_both_taken(twins: tuple[str, s
     assert isinstance(failed, ConnectFailed)
     assert failed.code is FaultCode.BAD_MESSAGE
     for session in server.endpoint.sessions:
-        server.endpoint.close_session(session)
+        server.endpoint.close_session(session, 0.0)
     assert server.endpoint.sessions == ()
