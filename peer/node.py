@@ -460,21 +460,23 @@ class Node:
                     self._pending.get(event.target),
                     PeerUnavailable(peer=event.target, code=event.code, reason=event.reason),
                 )
-            case Awoke():
-                for waiter in self._awake_waiters:
-                    if not waiter.done():
-                        waiter.set_result(event.address)
-                self._judge_mapping(event.address)
-                self._learn_nat(self._running())
-                self._tell(event)
-            case WakingFailed():
-                for waiter in self._awake_waiters:
-                    _fail(waiter, AwakeFailed(detail=event.reason))
+            case Awoke() | WakingFailed():
+                self._handle_awake(event)
                 self._tell(event)
             case ClientsChanged():
                 self._tell(event)
             case _:
                 self._handle_server_event(event)
+
+    def _handle_awake(self, event: Awoke | WakingFailed) -> None:
+        for waiter in self._awake_waiters:
+            if isinstance(event, WakingFailed):
+                _fail(waiter, AwakeFailed(detail=event.reason))
+            elif not waiter.done():
+                waiter.set_result(event.address)
+        if isinstance(event, Awoke):
+            self._judge_mapping(event.address)
+            self._learn_nat(self._running())
 
     def _record(self, noted: SessionNoted) -> None:
         entry, session = noted.entry, noted.session

@@ -97,12 +97,12 @@ def test_a_message_into_a_cut_link_is_unconfirmed_after_its_patience(pair: Sessi
     assert pair.now - sent_at == pytest.approx(10.0)
 
 
-def test_consent_checks_keep_an_idle_path_alive_at_a_fifth_of_a_hertz(pair: SessionPair) -> None:
+def test_consent_checks_keep_an_idle_path_alive_at_a_quarter_of_a_hertz(pair: SessionPair) -> None:
     pair.advance(1.0)
     before = len(pair.network.sent)
     pair.advance(300.0)
-    # Both sides ask every 5 s and answer as often: 4 datagrams in 5 s.
-    assert len(pair.network.sent) - before == pytest.approx(4 * 300 / 5, rel=0.1)
+    # Both sides ask every 4 s and answer as often: 4 datagrams in 4 s.
+    assert len(pair.network.sent) - before == pytest.approx(4 * 300 / 4, rel=0.1)
 
 
 def test_a_machine_that_slept_through_the_consent_finds_the_session_over(pair: SessionPair) -> None:
