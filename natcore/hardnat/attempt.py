@@ -22,7 +22,7 @@ from typing import NewType
 from natcore.address import TransportAddress
 from natcore.agent import RandomBytes
 from natcore.hardnat.budget import AttemptBudget
-from natcore.hardnat.planner import Plan, Role, Target
+from natcore.hardnat.plans import Plan, Role, Target
 from natcore.hardnat.ports import predicted
 
 VerifiedAddress = NewType("VerifiedAddress", TransportAddress)
