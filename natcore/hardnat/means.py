@@ -93,17 +93,18 @@ class Pair:
     @property
     def aims(self) -> tuple[int, ...]:
         """Where each of our sockets aims when we sweep; nothing where we do not."""
-        if not (self.own.sockets and self.peer.sockets and self.own.drift and self.peer.drift):
+        is_sweep = self.technique is Technique.PREDICTION and self.own.sockets and self.peer.sockets
+        if not is_sweep or self.own.drift is None or self.peer.drift is None:
             return ()
         sockets = min(self.own.sockets, self.peer.sockets)
         return tuple(sweep(self.own.drift, self.peer.drift, sockets=sockets, rate=self.rate))
 
     def odds(self) -> tuple[float, float]:
         """The probability of meeting, and the median of the seconds until then."""
+        if self.aims:
+            return self._odds_of_sweeping()
         if self.own.sockets and self.peer.sockets:
-            return (
-                self._odds_of_sweeping() if self.technique is Technique.PREDICTION else self._odds_of_both()
-            )
+            return self._odds_of_scattering()
         holder, sprayer = (self.own, self.peer) if self.own.sockets else (self.peer, self.own)
         if self.technique is Technique.BIRTHDAY or holder.drift is None:
             probability = meeting_probability(holder.sockets, sprayer.packets, holder.pool.size)
@@ -122,7 +123,7 @@ class Pair:
             meets *= 0.0 if drift is None else self.rate / (self.rate + drift.rate)
         return 1 - (1 - meets) ** len(bursts), bursts[0] / 2 / self.rate
 
-    def _odds_of_both(self) -> tuple[float, float]:
+    def _odds_of_scattering(self) -> tuple[float, float]:
         """Two birthday probings at once, one in each direction."""
         own, peer = self.own, self.peer
         missed = 1.0

@@ -20,9 +20,9 @@ random, filters by address          random, filters by address          birthday
 random, strict                      random or sequential, strict        give up     rest     rest
 ==================================  ==================================  ==========  =======  =======
 
-"Strict" filters by address and port; "sequential" and "random" map each destination anew. What each role does
-is in :mod:`natcore.hardnat.plans`. What was not measured is taken for what most home routers do, so that plain
-checks are tried first; a sequential side without fresh samples counts as random.
+"Strict" filters by address and port; "sequential" and "random" map each destination anew. What each role
+does is in :mod:`natcore.hardnat.plans`. What was not measured is taken for what most home routers do, so that
+plain checks are tried first; a sequential side without fresh samples counts as random.
 
 A side that filters by address is hit from any port of the other's, so it can hold though the other has no
 endpoint to tell. Where both are strict and one is random, each packet names a pair of ports, of which there
@@ -128,11 +128,12 @@ def plan(own: SideSummary, peer: SideSummary, limits: HardNatLimits) -> Plan:
     if probability < MIN_PROBABILITY:
         words = f"{words}: they would meet in {probability:.1%} of attempts"
         return _rest(GiveUpReason.TOO_EXPENSIVE, words, probability, limits)
+    sockets = min(pair.own.sockets, limits.max_sockets)
     return Plan(
         technique=technique,
         role=role,
         evidence=words,
-        sockets=min(pair.own.sockets, limits.max_sockets),
+        sockets=sockets,
         packets=min(pair.own.packets, limits.max_packets),
         rate=pair.rate,
         opener_ttl=limits.opener_ttl if role is Role.HOLD else None,
@@ -144,7 +145,7 @@ def plan(own: SideSummary, peer: SideSummary, limits: HardNatLimits) -> Plan:
             drift=pair.peer.drift if technique is Technique.PREDICTION else None,
             sockets=pair.peer.sockets,
             tried_after=pair.peer.packets / pair.rate,
-            aims=pair.aims,
+            aims=pair.aims[:sockets],
         ),
     )
 

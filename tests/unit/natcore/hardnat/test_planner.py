@@ -100,6 +100,9 @@ def test_our_own_limits_bind_our_packets() -> None:
     strict = HardNatLimits(max_sockets=10, max_packets=20)
     assert plan(HARD, EASY, strict).sockets == 10
     assert plan(EASY, HARD, strict).packets == 20
+    sweeping = plan(NEXT, NEXT, strict)
+    assert sweeping.target is not None
+    assert sweeping.sockets == len(sweeping.target.aims) == 10
 
 
 def test_a_peer_that_says_it_is_slow_does_not_keep_us() -> None:
