@@ -8,7 +8,8 @@ from natcore.hardnat.attempt import AttemptState, HardAttempt, Probe, VerifiedAd
 from natcore.hardnat.behavior import PortSample, SideSummary
 from natcore.hardnat.budget import AttemptBudget, HostBudget
 from natcore.hardnat.limits import HardNatLimits
-from natcore.hardnat.planner import GiveUpReason, Plan, Role, Technique, in_words, plan
+from natcore.hardnat.planner import in_words, plan
+from natcore.hardnat.plans import GiveUpReason, Plan, Role, Technique
 
 __all__ = [
     "AttemptBudget",

@@ -22,7 +22,7 @@ from typing import NewType
 from natcore.address import TransportAddress
 from natcore.agent import RandomBytes
 from natcore.hardnat.budget import AttemptBudget
-from natcore.hardnat.planner import Plan, Role, Target
+from natcore.hardnat.plans import Plan, Role, Target
 from natcore.hardnat.ports import predicted
 
 VerifiedAddress = NewType("VerifiedAddress", TransportAddress)
@@ -82,9 +82,10 @@ class HardAttempt:
         self.state = AttemptState.RUNNING
         self.sent = 0
         self._budget = budget
+        self._started_at = now
         self._fails_at = now + plan.duration
         self._course = _course(plan, peer, random, now)
-        self._next = next(self._course, None)
+        self._next = next(self._course, None) if plan.packets else None
         self._probes: list[Probe] = []
 
     def handle_timer(self, now: float) -> None:
@@ -94,12 +95,10 @@ class HardAttempt:
         if now >= self._fails_at:
             self._end(AttemptState.FAILED)
             return
-        while self._next is not None and self._next.due_at <= now and self.sent < self.plan.packets:
-            if not self._budget.take(now):
-                break
+        while self._next is not None and now >= self._due_at(self._next) and self._budget.take(now):
             self._probes.append(self._next.probe)
             self.sent += 1
-            self._next = next(self._course, None)
+            self._next = next(self._course, None) if self.sent < self.plan.packets else None
 
     def probes_to_send(self) -> list[Probe]:
         """Hands over, once, the probes that are waiting to be sent, in order."""
@@ -111,9 +110,9 @@ class HardAttempt:
         if self.state is not AttemptState.RUNNING:
             return None
         allowed_at = self._budget.next_at
-        if self._next is None or allowed_at is None or self.sent >= self.plan.packets:
+        if self._next is None or allowed_at is None:
             return self._fails_at
-        return min(max(self._next.due_at, allowed_at), self._fails_at)
+        return min(max(self._due_at(self._next), allowed_at), self._fails_at)
 
     def succeed(self) -> None:
         """The two have met: nothing more is sent."""
@@ -122,6 +121,10 @@ class HardAttempt:
     def fail(self) -> None:
         """It is no longer wanted: nothing more is sent."""
         self._end(AttemptState.FAILED)
+
+    def _due_at(self, step: _Step) -> float:
+        """Not before its turn, and not faster than the plan says, which may be slower than the budget."""
+        return max(step.due_at, self._started_at + self.sent / self.plan.rate)
 
     def _end(self, state: AttemptState) -> None:
         if self.state is AttemptState.RUNNING:

@@ -22,6 +22,8 @@ class HardNatLimits:
             are within it, and the peer's home hardly ever is.
         quiet_duration: how long a side whose plan has no packets of its own lets plain checks go on: the
             peer's measurement may be wrong, and in this time plain checks have been repeated ten times.
+        max_duration: of an attempt. The default numbers need 10 s; a peer that says it is slower must not
+            keep this host from other attempts.
     """
 
     packet_rate: int = 250
@@ -29,3 +31,4 @@ class HardNatLimits:
     max_sockets: int = 256
     opener_ttl: int | None = 5
     quiet_duration: float = 2.0
+    max_duration: float = 15.0

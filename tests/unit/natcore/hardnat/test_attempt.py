@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from natcore.address import TransportAddress
 from natcore.hardnat import (
@@ -148,6 +149,12 @@ def test_the_budget_is_the_limit_whatever_the_plan_says() -> None:
             break
         attempt.handle_timer(due)
     assert attempt.sent == 30
+
+
+def test_a_plan_may_be_slower_than_the_budget() -> None:
+    scene = Scene(EASY, replace(HARD, packet_rate=50))
+    scene.drive(until=2.0)
+    assert len(scene.sent) == 101
 
 
 def test_the_same_randomness_gives_the_same_probes() -> None:

@@ -7,7 +7,8 @@ from math import inf
 import pytest
 
 from natcore.hardnat import GiveUpReason, HardNatLimits, Plan, Role, SideSummary, Technique, plan
-from natcore.hardnat.planner import _TABLE, PREDICTION_SOCKETS, _Kind
+from natcore.hardnat.means import PREDICTION_SOCKETS
+from natcore.hardnat.planner import _TABLE, _Kind
 from tests.unit.natcore.hardnat.sides import (
     ADF,
     ADM,
@@ -99,6 +100,13 @@ def test_our_own_limits_bind_our_packets() -> None:
     strict = HardNatLimits(max_sockets=10, max_packets=20)
     assert plan(HARD, EASY, strict).sockets == 10
     assert plan(EASY, HARD, strict).packets == 20
+    sweeping = plan(NEXT, NEXT, strict)
+    assert sweeping.target is not None
+    assert sweeping.sockets == len(sweeping.target.aims) == 10
+
+
+def test_a_peer_that_says_it_is_slow_does_not_keep_us() -> None:
+    assert planned(HARD, replace(EASY, packet_rate=1)).duration == LIMITS.max_duration
 
 
 def test_the_slower_side_sets_the_pace() -> None:
