@@ -30,6 +30,8 @@ from peer.text import printable
 MAX_ADDRESSES = 4
 """That a sentence names; an ordinary peer has fewer."""
 
+AFTER_LOSS = "connect again: paths go silent when a NAT restarts, a network changes or a program dies"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -112,16 +114,14 @@ def _explain_path(evidence: Evidence, path: Path) -> list[str]:
         f"the path from {path.local} to {evidence.peer} at {path.remote} was found "
         + how.format(peer=evidence.peer, local=path.local, remote=path.remote)
     ]
-    if evidence.error is not None:
-        sentences.insert(0, f"there is no path any more: {evidence.error}")
-        sentences += [f"what would help: {advice}" for advice in _advice_on_loss(evidence.error)]
-    return sentences + _facts(evidence)
-
-
-def _advice_on_loss(error: PeerError) -> tuple[str, ...]:
-    if isinstance(error, NoPath):
-        return ("connect again: it went silent, as when a NAT restarts, a network changes or a program dies",)
-    return ()
+    sentences += _facts(evidence)
+    match evidence.error:
+        case None:
+            return sentences
+        case NoPath():
+            return [f"there is no path any more: {evidence.error}", *sentences, f"what would help: {AFTER_LOSS}"]
+        case _:
+            return [*sentences, f"by now: {evidence.error}"]
 
 
 # --- no path -----------------------------------------------------------------------------------------------
