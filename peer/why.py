@@ -119,7 +119,11 @@ def _explain_path(evidence: Evidence, path: Path) -> list[str]:
         case None:
             return sentences
         case NoPath():
-            return [f"there is no path any more: {evidence.error}", *sentences, f"what would help: {AFTER_LOSS}"]
+            return [
+                f"there is no path any more: {evidence.error}",
+                *sentences,
+                f"what would help: {AFTER_LOSS}",
+            ]
         case _:
             return [*sentences, f"by now: {evidence.error}"]
 
