@@ -10,7 +10,7 @@ from peer.channel import Channel
 from peer.why import Evidence
 
 MAX_ATTEMPTS = 32
-"""Peers; the one of the oldest attempt is forgotten. Nobody asks why about more, and each has its timeline."""
+"""Peers; the one with the oldest attempt is forgotten. More than a person asks about, and 64 entries each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -445,13 +445,9 @@ class Node:
     # --- events of the endpoint --------------------------------------------------------------------------
 
     def _handle_event(self, event: EndpointEvent) -> None:
-        if isinstance(event, SessionNoted):
-            self._record(event)
-            return
-        inner = event.event if isinstance(event, SessionEventOccurred) else event
-        self._trace.event(self._running().now, type(inner).__name__)
+        self._record(event)
         match event:
-            case SessionEventOccurred():
+            case SessionEventOccurred() | SessionNoted():
                 self._handle_session_event(event)
             case SessionStarted() | SocketsWanted():
                 self._handle_session(event)
@@ -478,17 +474,14 @@ class Node:
             self._judge_mapping(event.address)
             self._learn_nat(self._running())
 
-    def _record(self, noted: SessionNoted) -> None:
-        entry, session = noted.entry, noted.session
-        self._trace.event(
-            self._running().now,
-            type(noted).__name__,
-            peer=session.peer,
-            session=session.name,
-            at=round(entry.at, 6),
-            what=entry.event.value,
-            detail=entry.detail,
-        )
+    def _record(self, event: EndpointEvent) -> None:
+        inner = event.event if isinstance(event, SessionEventOccurred) else event
+        fields: dict[str, str | float] = {}
+        if isinstance(inner, SessionNoted):
+            entry = inner.entry
+            fields = {"peer": inner.session.peer, "session": inner.session.name, "at": round(entry.at, 6)}
+            fields |= {"what": entry.event.value, "detail": entry.detail}
+        self._trace.event(self._running().now, type(inner).__name__, **fields)
 
     def _handle_server_event(
         self,
@@ -538,7 +531,9 @@ class Node:
             self._incoming.append(channel)
             self._changed.set()
 
-    def _handle_session_event(self, event: SessionEventOccurred) -> None:
+    def _handle_session_event(self, event: SessionEventOccurred | SessionNoted) -> None:
+        if isinstance(event, SessionNoted):
+            return  # it is on record
         if isinstance(event.event, SocketsReleased):
             self._running().close_sockets(event.event.bases)
             return

@@ -30,6 +30,8 @@ from peer.text import printable
 MAX_ADDRESSES = 4
 """That a sentence names; an ordinary peer has fewer."""
 
+AFTER_LOSS = "connect again: paths go silent when a NAT restarts, a network changes or a program dies"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -92,11 +94,11 @@ _PATHS: tuple[tuple[Callable[[Evidence, Path], bool], str], ...] = (
     ),
     (
         lambda _, path: path.kind is CandidateType.HOST,
-        "by plain checks to an address of {peer}'s own: no NAT hides it, and your NAT let in what answered you",
+        "by plain checks to an address of {peer}'s own: no NAT hides it, and yours let in what answered you",
     ),
     (
         lambda _, path: path.kind is CandidateType.PEER_REFLEXIVE,
-        "by plain checks: {peer}'s came from a port that the server had not seen, were let in, and were answered",
+        "by plain checks: {peer}'s came from a port that the server had not seen, and got through to you",
     ),
     (
         lambda _, path: True,
@@ -112,16 +114,18 @@ def _explain_path(evidence: Evidence, path: Path) -> list[str]:
         f"the path from {path.local} to {evidence.peer} at {path.remote} was found "
         + how.format(peer=evidence.peer, local=path.local, remote=path.remote)
     ]
-    if evidence.error is not None:
-        sentences.insert(0, f"there is no path any more: {evidence.error}")
-        sentences += [f"what would help: {advice}" for advice in _advice_on_loss(evidence.error)]
-    return sentences + _facts(evidence)
-
-
-def _advice_on_loss(error: PeerError) -> tuple[str, ...]:
-    if isinstance(error, NoPath):
-        return ("connect again: it went silent, as when a NAT restarts, a network changes or a program dies",)
-    return ()
+    sentences += _facts(evidence)
+    match evidence.error:
+        case None:
+            return sentences
+        case NoPath():
+            return [
+                f"there is no path any more: {evidence.error}",
+                *sentences,
+                f"what would help: {AFTER_LOSS}",
+            ]
+        case _:
+            return [*sentences, f"by now: {evidence.error}"]
 
 
 # --- no path -----------------------------------------------------------------------------------------------
@@ -133,7 +137,7 @@ class _Failure:
 
     Attributes:
         applies: whether it is this one.
-        words: a sentence; ``{peer}`` and the fields of the error may be in it.
+        words: a sentence; ``{peer}`` is its id, and ``{skipped}`` why an attempt was not made.
         advice: what would help, the most helpful first.
         asks_nats: whether a change of either NAT would help as well.
     """
@@ -187,7 +191,7 @@ _FAILURES: tuple[_Failure, ...] = (
     ),
     _Failure(
         _refused(FaultCode.CLIENT_ASLEEP),
-        "{peer} is registered, but Asleep: the server has not seen a datagram of its, so nobody knows where it is",
+        "{peer} is Asleep: the server has seen no datagram of its, so nobody knows where it is",
         ("let {peer} type @awake; if it has, its network may let no UDP out",),
     ),
     _Failure(
@@ -216,13 +220,21 @@ _FAILURES: tuple[_Failure, ...] = (
     ),
     _Failure(
         _given_up(GiveUpReason.BOTH_UNPREDICTABLE),
-        "both NATs give each destination another port, not both of them one that can be foreseen, and both let in "
+        "both NATs give each destination another port, which cannot be foreseen well enough, and both let in "
         "only what answers: neither side can know where to send",
         asks_nats=True,
     ),
     _Failure(
         _given_up(GiveUpReason.TOO_EXPENSIVE),
-        "the two NATs could be met in the middle, but hardly within the packets and sockets that may be spent",
+        "the two NATs could be traversed, but hardly with the packets and sockets that may be spent",
+        asks_nats=True,
+    ),
+    _Failure(
+        lambda evidence, error: (
+            isinstance(error, NoPath) and _first(evidence, TimelineEvent.ATTEMPT_SKIPPED) is not None
+        ),
+        "the two NATs need more than plain checks, and that was not possible now: {skipped}",
+        ("connect again when other attempts are over", "allow more open files: ulimit -n"),
         asks_nats=True,
     ),
     _Failure(
@@ -255,8 +267,7 @@ _FAILURES: tuple[_Failure, ...] = (
     ),
     _Failure(
         _failed(FailureReason.ONE_WAY),
-        "{peer}'s checks reached you, but no answer to yours did: your packets are lost on the way, or the answers "
-        "are",
+        "{peer}'s checks reached you, but no answer to yours did: your packets or the answers are lost",
         ("look for a firewall that lets UDP pass in one direction only",),
         asks_nats=True,
     ),
@@ -282,7 +293,9 @@ def _explain_failure(evidence: Evidence, error: PeerError) -> list[str]:
     advice = [words.format(peer=evidence.peer) for words in failure.advice]
     if failure.asks_nats:
         advice += _advice_on_nats(evidence)
-    sentences = [f"there is no path: {failure.words.format(peer=evidence.peer)}", f"seen: {error}"]
+    skipped = _first(evidence, TimelineEvent.ATTEMPT_SKIPPED)
+    words = failure.words.format(peer=evidence.peer, skipped="" if skipped is None else skipped.detail)
+    sentences = [f"there is no path: {words}", f"seen: {error}"]
     return sentences + _facts(evidence) + [f"what would help: {words}" for words in advice]
 
 
@@ -325,11 +338,14 @@ def _peer_advice(nat: SideSummary | None) -> Sequence[str]:
 
 def _facts(evidence: Evidence) -> list[str]:
     """What both NATs do, what was tried, and when what came."""
-    if not evidence.timeline and evidence.own_nat is None:
+    return [*_nats(evidence), *_attempted(evidence.plan), *_course(evidence)]
+
+
+def _nats(evidence: Evidence) -> list[str]:
+    if evidence.own_nat is None and evidence.peer_nat is None:
         return []
-    ours = f"your NAT: {_own_in_words(evidence.own_nat)}"
     theirs = "unknown" if evidence.peer_nat is None else in_words(evidence.peer_nat)
-    return [f"{ours}; {evidence.peer}'s NAT: {theirs}", *_attempted(evidence.plan), *_course(evidence)]
+    return [f"your NAT: {_own_in_words(evidence.own_nat)}; {evidence.peer}'s NAT: {theirs}"]
 
 
 def _own_in_words(nat: DiscoveryReport | None) -> str:
@@ -343,10 +359,9 @@ def _own_in_words(nat: DiscoveryReport | None) -> str:
 def _attempted(plan: Plan | None) -> list[str]:
     if plan is None or plan.technique not in (Technique.PREDICTION, Technique.BIRTHDAY):
         return []
-    return [
-        f"{plan.technique.value} was planned, with {plan.packets} packets of yours at most from "
-        f"{max(1, plan.sockets)} sockets; {plan.probability:.0%} of such attempts meet"
-    ]
+    sockets = f"{plan.sockets} further sockets" if plan.sockets else "the one socket"
+    spent = f"{plan.packets} packets of yours at most, from {sockets}"
+    return [f"{plan.technique.value} was planned: {spent}; {plan.probability:.0%} of such attempts meet"]
 
 
 def _course(evidence: Evidence) -> list[str]:

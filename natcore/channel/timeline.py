@@ -19,7 +19,7 @@ MAX_ENTRIES = 64
 """A plain session has about ten, and some three more for each of the peer's addresses and each renewal."""
 
 MAX_DETAIL_LENGTH = 500
-"""Characters. 16 candidates have less, and 64 such entries are below the 65,536 of a line that the lab reads."""
+"""Characters. 16 candidates of IPv4 have less, and 64 such entries fit into a line that the lab reads."""
 
 
 class TimelineEvent(Enum):

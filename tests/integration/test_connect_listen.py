@@ -20,6 +20,7 @@ from peer.exit_codes import ExitCode
 from tests.integration.processes import PATIENCE, Ended, Program, Rendezvous, start_chat
 
 KEYS = ["outcome", "peer", "path", "technique", "elapsed", "rtt", "packets_sent", "message", "reason"]
+KEYS.append("timeline")
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,14 @@ from typing import cast
 import pytest
 
 from natcore.address import TransportAddress
+from natcore.channel import TimelineEntry, TimelineEvent
 from natcore.errors import PeerError
 from natcore.hardnat import Technique
 from natcore.ice import CandidateType, Path
 from peer.channel import Channel
 from peer.errors import AwakeFailed, NoPath
 from peer.report import Report
+from peer.why import Evidence, explain
 
 PATH = Path(
     kind=CandidateType.SERVER_REFLEXIVE,
@@ -19,6 +21,14 @@ PATH = Path(
     local=TransportAddress.parse("203.0.113.7:40001"),
     remote=TransportAddress.parse("[2001:db8::33]:40002"),
     rtt=0.04,
+)
+EVIDENCE = Evidence(
+    peer="anna",
+    path=PATH,
+    timeline=(
+        TimelineEntry(at=0.0, event=TimelineEvent.INTRODUCED, detail="anna offers srflx 203.0.113.33:40002"),
+        TimelineEntry(at=0.0612345678, event=TimelineEvent.PATH_CONFIRMED, detail="one\x1b"),
+    ),
 )
 NO_PATH = NoPath(peer="anna", reason="silence", detail="10 checks in 3 s", packets_sent=10)
 
@@ -32,7 +42,9 @@ class FakeChannel:
 
 
 def direct(*, rtt: float | None = 0.0401234567, message: str | None = None) -> Report:
-    return Report.direct(cast(Channel, FakeChannel(rtt=rtt)), PATH, elapsed=0.0612345678, message=message)
+    channel = cast(Channel, FakeChannel(rtt=rtt))
+    report = Report.direct(channel, PATH, elapsed=0.0612345678, message=message, evidence=EVIDENCE)
+    return report.without_explanation()
 
 
 def test_a_direct_report_says_where_data_went_in_microseconds() -> None:
@@ -46,6 +58,10 @@ def test_a_direct_report_says_where_data_went_in_microseconds() -> None:
         "packets_sent": 7,
         "message": "hé\n",
         "reason": None,
+        "timeline": [
+            {"at": 0.0, "event": "introduced", "detail": "anna offers srflx 203.0.113.33:40002"},
+            {"at": 0.061235, "event": "path confirmed", "detail": "one\\x1b"},
+        ],
     }
 
 
@@ -53,13 +69,22 @@ def test_a_direct_report_says_where_data_went_in_microseconds() -> None:
     ("error", "packets_sent"), [(NO_PATH, 10), (AwakeFailed(detail="no answer"), 0), (PeerError("x\x1b"), 0)]
 )
 def test_a_failed_report_has_the_same_fields_and_the_reason(error: PeerError, packets_sent: int) -> None:
-    failed = json.loads(Report.failed("anna", error).to_json())
+    failed = json.loads(Report.failed("anna", error).without_explanation().to_json())
     assert list(failed) == list(json.loads(direct().to_json()))
     assert {name for name, value in failed.items() if value is not None} == {
-        *("outcome", "peer", "packets_sent", "reason")
+        *("outcome", "peer", "packets_sent", "reason", "timeline")
     }
     assert (failed["outcome"], failed["packets_sent"]) == ("failed", packets_sent)
     assert failed["reason"] == str(error).replace("\x1b", r"\x1b")
+
+
+def test_the_explanation_is_a_list_of_sentences_in_success_and_in_failure() -> None:
+    channel = cast(Channel, FakeChannel(rtt=None))
+    found = Report.direct(channel, PATH, elapsed=0.06, message=None, evidence=EVIDENCE)
+    assert json.loads(found.to_json())["explanation"] == list(explain(EVIDENCE))
+    evidence = Evidence(peer="anna", error=NO_PATH)
+    failed = Report.failed("anna", NO_PATH, evidence)
+    assert json.loads(failed.to_json())["explanation"] == list(explain(evidence))
 
 
 def test_json_is_one_line_whatever_the_peer_sent() -> None:
