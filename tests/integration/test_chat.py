@@ -260,7 +260,7 @@ def test_control_characters_of_a_peer_are_escaped(elsa: Program, anna: Program) 
         ("@show_lst", "@show_lst: no such command; did you mean @show_list[?]"),
         ("@dance", "@dance: no such command; @help shows the commands"),
         ("@why", "usage: @why ID"),
-        ("@why \x1b[2J", r"\x1b[2J: no channel and no attempt that could be explained"),
+        ("@why \x1b[2J", r"\\x1b\[2J: no channel and no attempt that could be explained"),
         ("@\x1b[2J", r"@\\x1b\[2J: no such command"),
         ("hello there", "nothing sent: write @chat ID TEXT"),
         ("@chat", "usage: @chat ID TEXT"),
