@@ -291,7 +291,18 @@ def test_what_each_side_could_change(
     own: DiscoveryReport | None, peer: SideSummary | None, helps: list[str]
 ) -> None:
     said = explain(Evidence(peer="anna", own_nat=own, peer_nat=peer, error=SILENT))
+    if peer is None:
+        assert advice(said)[1].startswith("connect again: anna had not said yet what its NAT does")
+        helps = [advice(said)[1], *helps]
     assert advice(said)[1:] == helps
+
+
+def test_nats_that_the_failure_names_are_not_named_again() -> None:
+    made = planned(SYMMETRIC, SYMMETRIC)
+    error = NoPath(peer="anna", reason=HARD.reason, detail=made.evidence, packets_sent=10)
+    evidence = Evidence(peer="anna", own_nat=report_of(symmetric()), peer_nat=SYMMETRIC, plan=made)
+    assert not any(one.startswith("your NAT") for one in explain(replace(evidence, error=error)))
+    assert any(one.startswith("your NAT") for one in explain(replace(evidence, error=HARD)))
 
 
 @pytest.mark.parametrize(
