@@ -311,8 +311,8 @@ def _advice_on_nats(evidence: Evidence) -> list[str]:
     if not ours and not theirs:
         return ["run peer check on both sides: it says what each NAT does and what to change"]
     if evidence.own_nat is not None and evidence.peer_nat is None:
-        again = f"connect again: {evidence.peer} had not said yet what its NAT does, so only plain checks were tried"
-        return [again, *ours]
+        untold = f"{evidence.peer} had not said yet what its NAT does, so only plain checks were tried"
+        return [f"connect again: {untold}", *ours]
     return ours + theirs
 
 
