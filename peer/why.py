@@ -7,7 +7,7 @@ The first row that fits decides. "You" is who reads it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from natcore.channel import TimelineEntry, TimelineEvent
 from natcore.control.messages import FaultCode
@@ -296,7 +296,12 @@ def _explain_failure(evidence: Evidence, error: PeerError) -> list[str]:
     skipped = _first(evidence, TimelineEvent.ATTEMPT_SKIPPED)
     words = failure.words.format(peer=evidence.peer, skipped="" if skipped is None else skipped.detail)
     sentences = [f"there is no path: {words}", f"seen: {error}"]
-    return sentences + _facts(evidence) + [f"what would help: {words}" for words in advice]
+    # What a plan is made of names both NATs already.
+    is_told = (
+        isinstance(error, NoPath) and evidence.plan is not None and error.detail == evidence.plan.evidence
+    )
+    facts = _facts(replace(evidence, own_nat=None, peer_nat=None) if is_told else evidence)
+    return sentences + facts + [f"what would help: {words}" for words in advice]
 
 
 def _advice_on_nats(evidence: Evidence) -> list[str]:
@@ -305,6 +310,9 @@ def _advice_on_nats(evidence: Evidence) -> list[str]:
     theirs = [f"on {evidence.peer}'s side: {words}" for words in _peer_advice(evidence.peer_nat)]
     if not ours and not theirs:
         return ["run peer check on both sides: it says what each NAT does and what to change"]
+    if evidence.own_nat is not None and evidence.peer_nat is None:
+        untold = f"{evidence.peer} had not said yet what its NAT does, so only plain checks were tried"
+        return [f"connect again: {untold}", *ours]
     return ours + theirs
 
 

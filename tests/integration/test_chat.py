@@ -205,8 +205,47 @@ def test_a_server_that_stops_in_order_says_so(server: Rendezvous, elsa: Program)
 
 def test_help_names_every_command(elsa: Program) -> None:
     elsa.type("@help")
-    for command in ("@awake", "@show_list", "@chat ID TEXT", "@help", "@exit"):
+    for command in ("@awake", "@show_list", "@chat ID TEXT", "@why ID", "@nat", "@help", "@exit"):
         elsa.wait_for_line(rf"  {command} +\w+")
+
+
+def test_why_says_by_what_a_path_was_found_on_both_sides(elsa: Program, anna: Program) -> None:
+    wake(anna, elsa, "anna")
+    elsa.type("@chat anna hello")
+    elsa.wait_for_line("delivered to anna")
+    for chat, other in ((elsa, "anna"), (anna, "elsa")):
+        chat.type(f"@why {other}")
+        chat.wait_for_line(
+            rf"the path from 127.0.0.1:\d+ to {other} at 127.0.0.1:\d+ was found by plain checks, "
+        )
+        chat.wait_for_line(rf"checks went to 127.0.0.1:\d+.*; of {other}'s, .*the path was confirmed after ")
+
+
+def test_why_explains_a_failed_attempt_until_a_path_is_found(elsa: Program, anna: Program) -> None:
+    elsa.type("@why anna")
+    elsa.wait_for_line("anna: no channel and no attempt that could be explained$")
+    elsa.type("@chat anna too early")
+    elsa.wait_for_line("not delivered to anna")
+    elsa.type("@why anna")
+    elsa.wait_for_line("there is no path: anna is Asleep")
+    elsa.wait_for_line("seen: cannot reach anna: ")
+    elsa.wait_for_line("what would help: let anna type @awake")
+    wake(anna, elsa, "anna")
+    elsa.type("@chat anna in time")
+    elsa.wait_for_line("delivered to anna")
+    elsa.type("@why anna")
+    elsa.wait_for_line("the path from ")
+
+
+def test_why_explains_a_channel_that_has_ended(elsa: Program, anna: Program) -> None:
+    wake(anna, elsa, "anna")
+    elsa.type("@chat anna hello")
+    elsa.wait_for_line("delivered to anna")
+    anna.type("@exit")
+    elsa.wait_for_line("anna has left")
+    elsa.type("@why anna")
+    elsa.wait_for_line("the path from ")
+    elsa.wait_for_line("by now: the channel with anna is closed: closed by anna")
 
 
 def test_control_characters_of_a_peer_are_escaped(elsa: Program, anna: Program) -> None:
@@ -220,6 +259,8 @@ def test_control_characters_of_a_peer_are_escaped(elsa: Program, anna: Program) 
     [
         ("@show_lst", "@show_lst: no such command; did you mean @show_list[?]"),
         ("@dance", "@dance: no such command; @help shows the commands"),
+        ("@why", "usage: @why ID"),
+        ("@why \x1b[2J", r"\\x1b\[2J: no channel and no attempt that could be explained"),
         ("@\x1b[2J", r"@\\x1b\[2J: no such command"),
         ("hello there", "nothing sent: write @chat ID TEXT"),
         ("@chat", "usage: @chat ID TEXT"),

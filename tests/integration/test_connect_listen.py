@@ -19,8 +19,10 @@ import pytest
 from peer.exit_codes import ExitCode
 from tests.integration.processes import PATIENCE, Ended, Program, Rendezvous, start_chat
 
-KEYS = ["outcome", "peer", "path", "technique", "elapsed", "rtt", "packets_sent", "message", "reason"]
-KEYS.append("timeline")
+KEYS = [
+    *("outcome", "peer", "path", "technique", "elapsed", "rtt", "packets_sent", "message", "reason"),
+    "timeline",
+]
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,10 @@ def test_both_sides_report_the_path_and_the_message(server: Rendezvous) -> None:
     assert ours["path"]["kind"] in ("host", "prflx", "srflx")
     assert ours["technique"] == "plain-checks"
     for report in (ours, theirs):
+        told = [entry["event"] for entry in report["timeline"]]
+        assert told[0] == "introduced"
+        assert {"checks begun", "first check received", "path confirmed"} <= set(told)
+        assert report["timeline"][0]["at"] == 0.0
         assert 0 < report["elapsed"] < 5
         assert report["packets_sent"] >= 2
     assert 0 < ours["rtt"] < 1
@@ -85,6 +91,64 @@ def test_without_json_the_report_is_one_line_for_people(server: Rendezvous) -> N
     assert ended.out.startswith("direct to anna-2 at 127.0.0.1:")
     assert heard.out.startswith("direct to elsa-2 at 127.0.0.1:")
     assert heard.out.endswith(r": [a\x1b[2J]")
+
+
+def test_who_asks_is_told_why_below_the_report_on_both_sides(server: Rendezvous) -> None:
+    with listen("anna-20", server.address, "--once", "--explain") as listener:
+        ended = connect("anna-20", "--wait", "20", "--explain", own_id="elsa-20", server=server.address)
+        heard = listener.wait()
+    for one, other in ((ended, "anna-20"), (heard, "elsa-20")):
+        line, *sentences = one.out.splitlines()
+        assert (one.code, one.err) == (0, "")
+        assert line.startswith(f"direct to {other} at 127.0.0.1:")
+        assert sentences[0].startswith("  the path from 127.0.0.1:")
+        assert "by plain checks" in sentences[0]
+
+
+def test_in_json_the_explanation_is_a_list_of_sentences(server: Rendezvous) -> None:
+    with listen("anna-21", server.address, "--once", "--json", "--explain") as listener:
+        ended = connect(
+            "anna-21", "--wait", "20", "--json", "--explain", own_id="elsa-21", server=server.address
+        )
+        heard = listener.wait()
+    for one in (ended, heard):
+        report = json.loads(one.out)
+        assert list(report) == [*KEYS, "explanation"]
+        assert report["explanation"][0].startswith("the path from 127.0.0.1:")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_failure_is_explained_with_what_would_help(server: Rendezvous, as_json: bool) -> None:
+    ended = connect(
+        "nobody", "--explain", *(["--json"] if as_json else []), own_id="elsa-22", server=server.address
+    )
+    assert_one_line(ended, 5, "cannot reach nobody")
+    sentences = json.loads(ended.out)["explanation"] if as_json else ended.out.splitlines()
+    assert [one.strip().partition(":")[0] for one in sentences] == [
+        *("there is no path", "seen", "what would help")
+    ]
+
+
+def test_without_a_server_the_explanation_says_that_it_is_needed() -> None:
+    ended = connect("nobody", "--explain", own_id="elsa-23", server="127.0.0.1:1")
+    assert_one_line(ended, 3, "cannot use the server")
+    assert "the server is needed to be introduced to nobody" in ended.out
+
+
+def test_the_trace_has_the_timeline_as_it_happens(server: Rendezvous, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    with listen("anna-24", server.address, "--once") as listener:
+        arguments = ("connect", "anna-24", "--id", "elsa-24", "--server", server.address, "--wait", "20")
+        with Program("peer", "--trace", str(trace), *arguments, "--json") as program:
+            ended = program.wait()
+        listener.wait()
+    events = [json.loads(line) for line in trace.read_text().splitlines()]
+    noted = [one for one in events if one["event"] == "SessionNoted"]
+    assert {one["peer"] for one in noted} == {"anna-24"}
+    recorded = [{"at": one["at"], "event": one["what"], "detail": one["detail"]} for one in noted]
+    timeline = json.loads(ended.out)["timeline"]
+    assert recorded[: len(timeline)] == timeline
+    assert recorded[-1]["event"] == "closed"
 
 
 def test_a_listener_reports_one_peer_after_another_until_it_is_terminated(server: Rendezvous) -> None:

@@ -38,6 +38,7 @@ SYMMETRIC = SideSummary(
     packets=2000,
 )
 STRICT = replace(SYMMETRIC, mapping=MappingBehavior.ENDPOINT_INDEPENDENT)
+STRICT_IN_WORDS = "keeps one endpoint and lets in endpoints that it has sent to"
 OPEN = replace(STRICT, filtering=FilteringBehavior.ENDPOINT_INDEPENDENT)
 BLOCKED = replace(STRICT, udp_blocked=True)
 COURSE = (
@@ -89,11 +90,10 @@ def test_a_path_is_said_with_its_technique(path: Path, technique: Technique, how
 
 def test_what_both_nats_do_and_when_what_came_is_said() -> None:
     said = explain(Evidence(peer="anna", path=PATH, own_nat=report_of(), peer_nat=OPEN, timeline=COURSE))
+    came = f"the first one from {THEIRS} came after 20.5 ms"
     assert said[1:] == (
-        "your NAT: keeps one endpoint and lets in endpoints that it has sent to; "
-        "anna's NAT: keeps one endpoint and lets in everybody",
-        "checks went to 203.0.113.33:5000; of anna's, the first one from 203.0.113.33:5000 came after 20.5 ms, "
-        "the path was confirmed after 1.50 s",
+        f"your NAT: {STRICT_IN_WORDS}; anna's NAT: keeps one endpoint and lets in everybody",
+        f"checks went to {THEIRS}; of anna's, {came}, the path was confirmed after 1.50 s",
     )
 
 
@@ -291,7 +291,18 @@ def test_what_each_side_could_change(
     own: DiscoveryReport | None, peer: SideSummary | None, helps: list[str]
 ) -> None:
     said = explain(Evidence(peer="anna", own_nat=own, peer_nat=peer, error=SILENT))
+    if peer is None:
+        assert advice(said)[1].startswith("connect again: anna had not said yet what its NAT does")
+        helps = [advice(said)[1], *helps]
     assert advice(said)[1:] == helps
+
+
+def test_nats_that_the_failure_names_are_not_named_again() -> None:
+    made = planned(SYMMETRIC, SYMMETRIC)
+    error = NoPath(peer="anna", reason=HARD.reason, detail=made.evidence, packets_sent=10)
+    evidence = Evidence(peer="anna", own_nat=report_of(symmetric()), peer_nat=SYMMETRIC, plan=made)
+    assert not any(one.startswith("your NAT") for one in explain(replace(evidence, error=error)))
+    assert any(one.startswith("your NAT") for one in explain(replace(evidence, error=HARD)))
 
 
 @pytest.mark.parametrize(
