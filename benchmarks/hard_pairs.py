@@ -1,7 +1,7 @@
 """How surely, how soon and at what cost two peers meet where plain checks cannot.
 
-``python -m benchmarks.hard_pairs`` as root. The table is on stdout, progress on stderr. What is measured is in
-benchmarks/README.md.
+``python -m benchmarks.hard_pairs`` as root. The table is on stdout, progress on stderr. What is measured is
+in benchmarks/README.md.
 """
 
 from __future__ import annotations

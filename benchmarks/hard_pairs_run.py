@@ -1,4 +1,4 @@
-"""``peer connect`` behind pairs of NATs that plain checks cannot pass, attempt after attempt; aioice beside it."""
+"""``peer connect`` behind pairs of NATs that plain checks cannot pass, again and again; aioice beside it."""
 
 from __future__ import annotations
 

@@ -101,12 +101,14 @@ def _packets_of(attempt: Attempt) -> int:
     return max(int(side["packets_sent"]) for side in (attempt.caller, attempt.callee) if side is not None)
 
 
+_HEAD = ("caller x callee", "technique", "connected", "median", "95 %", "99 %", "in RTT", "packets", "most")
+
+
 def table_text(
     summaries: Sequence[PairSummary], aioice: Mapping[HardPair, int] | None = None, aioice_runs: int = 0
 ) -> str:
     """A row a pair; aioice's column only where it was run."""
-    head = ["caller x callee", "technique", "connected", "median", "95 %", "99 %", "in RTT", "packets", "most"]
-    rows = [(*head, "aioice") if aioice else tuple(head)]
+    rows = [(*_HEAD, "aioice") if aioice else _HEAD]
     for one in summaries:
         row = [
             str(one.pair),
