@@ -108,9 +108,9 @@ def table_text(
     summaries: Sequence[PairSummary], aioice: Mapping[HardPair, int] | None = None, aioice_runs: int = 0
 ) -> str:
     """A row a pair; aioice's column only where it was run."""
-    rows = [(*_HEAD, "aioice") if aioice else _HEAD]
+    rows: list[tuple[str, ...]] = [(*_HEAD, "aioice") if aioice else _HEAD]
     for one in summaries:
-        row = [
+        row: list[str] = [
             str(one.pair),
             ", ".join(one.techniques) or "none",
             f"{one.connected} of {one.attempts}",
