@@ -64,6 +64,7 @@ class PairSummary:
         as_planned = [one for one in attempts if one.is_direct is (pair.technique is not None)]
         times = [one.seconds for one in as_planned]
         packets = [_packets_of(one) for one in attempts]
+        found = [list(faults_of(pair, one)) for one in attempts]
         return cls(
             pair=pair,
             connected=len(direct),
@@ -71,7 +72,7 @@ class PairSummary:
             seconds={share: percentile(times, share) for share in PERCENTILES} if times else {},
             packets=(statistics.median(packets), max(packets)),
             techniques=Counter(one.caller["technique"] for one in direct),
-            amiss=tuple(f"{pair}: {fault}" for one in attempts for fault in faults_of(pair, one)),
+            amiss=tuple(f"{pair}: {'; '.join(faults)}" for faults in found if faults),
         )
 
 
@@ -93,6 +94,12 @@ def faults_of(pair: HardPair, attempt: Attempt) -> Iterator[str]:
                 yield f"{side}: got {report['technique']}, expected {pair.technique}"
         if callee["message"] is None:
             yield "the message was not delivered"
+        if caller["path"]["local"] != callee["path"]["remote"]:
+            ends = (caller["path"]["local"], callee["path"]["remote"])
+            yield "the caller sends from {} and the callee to {}, expected one path".format(*ends)
+        if caller["path"]["remote"] != callee["path"]["local"]:
+            ends = (caller["path"]["remote"], callee["path"]["local"])
+            yield "the caller sends to {} and the callee from {}, expected one path".format(*ends)
     if _packets_of(attempt) > MAX_PACKETS:
         yield f"got {_packets_of(attempt)} packets of one side, expected at most {MAX_PACKETS}"
 
