@@ -77,31 +77,37 @@ class PairSummary:
 
 
 def faults_of(pair: HardPair, attempt: Attempt) -> Iterator[str]:
-    """What is not as it should be, a sentence each."""
-    caller, callee = attempt.caller, attempt.callee
+    """What is not as it should be, a clause each."""
     if pair.technique is None:
-        if (caller["outcome"], attempt.code) != ("failed", 1):
-            yield f"got {caller['outcome']} and exit code {attempt.code}, expected failed and 1"
-        elif UNPREDICTABLE not in caller["reason"]:
-            yield f"got the reason {caller['reason']!r}, expected {UNPREDICTABLE!r}"
-        if attempt.seconds > MAX_REFUSAL:
-            yield f"got {attempt.seconds:.2f} s until it was said, expected at most {MAX_REFUSAL:g} s"
-    elif callee is None or not attempt.is_direct:
-        yield f"failed: {caller['reason']}"
+        yield from _faults_of_refusal(attempt)
+    elif attempt.callee is None or not attempt.is_direct:
+        yield f"failed: {attempt.caller['reason']}"
     else:
-        for side, report in (("caller", caller), ("callee", callee)):
-            if report["technique"] != pair.technique:
-                yield f"{side}: got {report['technique']}, expected {pair.technique}"
-        if callee["message"] is None:
-            yield "the message was not delivered"
-        if caller["path"]["local"] != callee["path"]["remote"]:
-            ends = (caller["path"]["local"], callee["path"]["remote"])
-            yield "the caller sends from {} and the callee to {}, expected one path".format(*ends)
-        if caller["path"]["remote"] != callee["path"]["local"]:
-            ends = (caller["path"]["remote"], callee["path"]["local"])
-            yield "the caller sends to {} and the callee from {}, expected one path".format(*ends)
+        yield from _faults_of_meeting(pair.technique, attempt.caller, attempt.callee)
     if _packets_of(attempt) > MAX_PACKETS:
         yield f"got {_packets_of(attempt)} packets of one side, expected at most {MAX_PACKETS}"
+
+
+def _faults_of_refusal(attempt: Attempt) -> Iterator[str]:
+    outcome, reason = attempt.caller["outcome"], attempt.caller["reason"]
+    if (outcome, attempt.code) != ("failed", 1):
+        yield f"got {outcome} and exit code {attempt.code}, expected failed and 1"
+    elif UNPREDICTABLE not in reason:
+        yield f"got the reason {reason!r}, expected {UNPREDICTABLE!r}"
+    if attempt.seconds > MAX_REFUSAL:
+        yield f"got {attempt.seconds:.2f} s until it was said, expected at most {MAX_REFUSAL:g} s"
+
+
+def _faults_of_meeting(technique: str, caller: Mapping[str, Any], callee: Mapping[str, Any]) -> Iterator[str]:
+    for side, report in (("caller", caller), ("callee", callee)):
+        if report["technique"] != technique:
+            yield f"{side}: got {report['technique']}, expected {technique}"
+    if callee["message"] is None:
+        yield "the message was not delivered"
+    for ours, theirs in (("local", "remote"), ("remote", "local")):
+        if caller["path"][ours] != callee["path"][theirs]:
+            here, there = caller["path"][ours], callee["path"][theirs]
+            yield f"caller's {ours} end {here} is not the callee's {theirs} end {there}"
 
 
 def _packets_of(attempt: Attempt) -> int:
