@@ -2,10 +2,12 @@
 
 Every pair of profiles, one lab a pair, held against :func:`natcore.nat.expected_outcome`; who calls whom
 alternates. Where plain checks cannot, the two may still meet by another technique and must then say so: the
-server here has one address, so what the NATs do is known in part and this is not held against a plan
-(tests/lab/test_hard_pairs.py does that). Then the control: anna behind each profile does not punch. She may answer whoever reaches her, but
-sends nothing to elsa first, and so only those can succeed whose NAT lets strangers in. If punching were not
-what opens the others, this run would show it.
+server here has one address, so what the NATs do is known in part, and tests/lab/test_hard_pairs.py holds these
+pairs to more.
+
+Then the control: anna behind each profile does not punch. She may answer whoever reaches her, but sends nothing
+to elsa first, and so only those can succeed whose NAT lets strangers in. If punching were not what opens the
+others, this run would show it.
 """
 
 from __future__ import annotations
@@ -120,7 +122,8 @@ def test_two_peers_meet_where_their_nats_allow_it(pair: Pair, meetings: dict[Pai
         assert meeting.elsa["reason"]
         assert meeting.elsa["path"] is meeting.elsa["technique"] is None
         return
-    assert not (caller.udp_blocked or callee.udp_blocked), meeting
+    assert not caller.udp_blocked, meeting
+    assert not callee.udp_blocked, meeting
     assert (meeting.elsa["outcome"], meeting.code) == ("direct", 0), meeting
     assert meeting.anna is not None
     assert (meeting.anna["outcome"], meeting.anna["message"]) == ("direct", "hello")
