@@ -2,12 +2,12 @@
 
 Every pair of profiles, one lab a pair, held against :func:`natcore.nat.expected_outcome`; who calls whom
 alternates. Where plain checks cannot, the two may still meet by another technique and must then say so: the
-server here has one address, so what the NATs do is known in part, and tests/lab/test_hard_pairs.py holds these
+server here has one address, so what the NATs do is known in part. tests/lab/test_hard_pairs.py holds such
 pairs to more.
 
-Then the control: anna behind each profile does not punch. She may answer whoever reaches her, but sends nothing
-to elsa first, and so only those can succeed whose NAT lets strangers in. If punching were not what opens the
-others, this run would show it.
+Then the control: anna behind each profile does not punch. She may answer whoever reaches her, but sends
+nothing to elsa first, and so only those can succeed whose NAT lets strangers in. If punching were not what
+opens the others, this run would show it.
 """
 
 from __future__ import annotations
