@@ -61,9 +61,10 @@ lint: $(SET_UP) ## style, formatting and the direction of imports
 types: $(SET_UP) ## types, strictly
 	@$(BIN)/mypy
 
-bench: $(SET_UP) lab-tools docker-tools stun-clients peer-labs ## how fast: paths beside aioice, checks beside natdiscovery, labs beside Mininet
+bench: $(SET_UP) lab-tools docker-tools stun-clients peer-labs ## how fast: paths beside aioice, checks beside natdiscovery, hard pairs, labs beside Mininet
 	@$(AS_ROOT) $(BIN)/python -m benchmarks.time_to_path
 	@$(AS_ROOT) $(BIN)/python -m benchmarks.discovery
+	@$(AS_ROOT) $(BIN)/python -m benchmarks.hard_pairs
 	@$(WITH_ENGINE) $(BIN)/python -m benchmarks.lab_times
 
 clean: ## remove leftover labs, the environment, caches and the images of our own Docker engine

@@ -20,9 +20,8 @@ from benchmarks.discovery_run import (
     time_natdiscovery,
 )
 from benchmarks.discovery_summary import cells_of, confusion_text, time_text
-from netlab.cli.exit_codes import ExitCode, exit_code_of
-from netlab.errors import LabError
-from netlab.interrupts import interrupt_on_sigterm
+from benchmarks.entry import run_program
+from netlab.cli.exit_codes import ExitCode
 from netlab.profiles import COMBINATIONS, PROFILES, profile
 from netlab.tools import require_root
 
@@ -82,20 +81,8 @@ def cli(names: Sequence[str], conditions: Sequence[str], as_json: bool) -> None:
 
 
 def main() -> NoReturn:
-    """The program: one clear line for an error, and netlab's exit codes."""
-    interrupt_on_sigterm()
-    try:
-        cli.main(standalone_mode=False)
-    except click.ClickException as problem:
-        click.echo(f"discovery: {problem.format_message()}", err=True)
-        sys.exit(ExitCode.USAGE)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("discovery: interrupted", err=True)
-        sys.exit(ExitCode.INTERRUPTED)
-    except (LabError, OSError, RuntimeError) as problem:
-        click.echo(f"discovery: {problem}", err=True)
-        sys.exit(exit_code_of(problem) if isinstance(problem, LabError | OSError) else ExitCode.FAILED)
-    sys.exit(ExitCode.OK)
+    """The program."""
+    run_program(cli, "discovery")
 
 
 if __name__ == "__main__":

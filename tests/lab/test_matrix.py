@@ -81,18 +81,28 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
-def test_both_programs_meet_exactly_where_physics_lets_them(small: Path) -> None:
-    impossible = {("port-restricted", "symmetric"), ("symmetric", "symmetric")}
+BY_PLAIN_CHECKS = ("direct", "agrees")
+REFUSED = ("failed", "agrees")
+BY_PROBING = ("direct", "better")
+
+NOT_BY_PLAIN_CHECKS = {
+    ("port-restricted", "symmetric"): {"peer": BY_PROBING, "aioice": REFUSED},
+    ("symmetric", "symmetric"): {"peer": REFUSED, "aioice": REFUSED},
+}
+"""By pair and program, the outcome and its verdict."""
+
+
+def test_both_programs_meet_where_physics_lets_them_and_ours_once_more(small: Path) -> None:
     cells = cells_of(small)
     assert len(cells) == 6
     for pair, programs in cells.items():
         assert list(programs) == ["peer", "aioice"]
-        for program in programs.values():
+        for name, program in programs.items():
             (run,) = program["runs"]
-            assert (run["outcome"], run["verdict"]) == (
-                "failed" if pair in impossible else "direct",
-                "agrees",
-            ), (pair, run)
+            expected = NOT_BY_PLAIN_CHECKS.get(pair, {}).get(name, BY_PLAIN_CHECKS)
+            assert (run["outcome"], run["verdict"]) == expected, (pair, run)
+            if run["verdict"] == "better":
+                assert run["technique"] == "birthday-probing", run
 
 
 def test_a_direct_run_tells_how_and_what_the_lab_saw(small: Path) -> None:

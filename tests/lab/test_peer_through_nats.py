@@ -1,9 +1,13 @@
-"""``peer connect`` meets ``peer listen`` through real NATs exactly where physics lets it.
+"""``peer connect`` meets ``peer listen`` by plain checks exactly where physics lets it.
 
 Every pair of profiles, one lab a pair, held against :func:`natcore.nat.expected_outcome`; who calls whom
-alternates. Then the control: anna behind each profile does not punch. She may answer whoever reaches her, but
-sends nothing to elsa first, and so only those can succeed whose NAT lets strangers in. If punching were not
-what opens the others, this run would show it.
+alternates. Where plain checks cannot, the two may still meet by another technique and must then say so: the
+server here has one address, so what the NATs do is known in part. tests/lab/test_hard_pairs.py holds such
+pairs to more.
+
+Then the control: anna behind each profile does not punch. She may answer whoever reaches her, but sends
+nothing to elsa first, and so only those can succeed whose NAT lets strangers in. If punching were not what
+opens the others, this run would show it.
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ RTT = 0.200
 leaves a busy machine 100 ms between the two sides' first checks."""
 
 PARALLEL_LABS = 6
+
+BEYOND_PLAIN_CHECKS = ("port-prediction", "birthday-probing")
 
 Pair = tuple[str, str]
 PAIRS: list[Pair] = [
@@ -109,15 +115,20 @@ def lets_strangers_in(profile: NatProfile) -> bool:
 def test_two_peers_meet_where_their_nats_allow_it(pair: Pair, meetings: dict[Pair, Future[Meeting]]) -> None:
     caller, callee = (PROFILES[name].seen for name in pair)
     meeting = meetings[pair].result()
-    if expected_outcome(caller, callee) is Outcome.IMPOSSIBLE:
+    is_plain = expected_outcome(caller, callee) is not Outcome.IMPOSSIBLE
+    if not is_plain and meeting.elsa["outcome"] == "failed":
         code = 6 if caller.udp_blocked else 5 if callee.udp_blocked else 1
-        assert (meeting.elsa["outcome"], meeting.code) == ("failed", code), meeting
+        assert meeting.code == code, meeting
         assert meeting.elsa["reason"]
-        assert meeting.elsa["path"] is None
+        assert meeting.elsa["path"] is meeting.elsa["technique"] is None
         return
+    assert not caller.udp_blocked, meeting
+    assert not callee.udp_blocked, meeting
     assert (meeting.elsa["outcome"], meeting.code) == ("direct", 0), meeting
     assert meeting.anna is not None
     assert (meeting.anna["outcome"], meeting.anna["message"]) == ("direct", "hello")
+    if not is_plain:
+        assert meeting.elsa["technique"] in BEYOND_PLAIN_CHECKS, meeting
     assert meeting.elsa["path"]["local"] == meeting.anna["path"]["remote"]
     assert meeting.elsa["path"]["remote"] == meeting.anna["path"]["local"]
     assert meeting.elsa["path"]["local"].startswith(f"{ELSA_PUBLIC}:")
