@@ -20,7 +20,7 @@ from natcore.control.messages import (
     encode,
 )
 from natcore.control.stream import MalformedLine, client_stream
-from natcore.endpoint import ClientEndpoint, EndpointConfig, EndpointEvent
+from natcore.endpoint import ClientEndpoint, EndpointConfig, EndpointEvent, SessionNoted
 from natcore.ice import LocalCandidate
 from tests.sim.pair import local_host, seeded
 
@@ -99,8 +99,9 @@ class RehearsedServer:
         return self.endpoint.datagrams_to_send()
 
     def events(self) -> list[EndpointEvent]:
-        """What the endpoint has told since the last time."""
-        return list(iter(self.endpoint.next_event, None))
+        """What the endpoint has told since the last time, without what is only for the record."""
+        told = iter(self.endpoint.next_event, None)
+        return [event for event in told if not isinstance(event, SessionNoted)]
 
     def answer_awake(self, transmit: Transmit, mapped: TransportAddress = REFLEXIVE) -> None:
         """Answers an Awake request as the server's UDP half does."""
