@@ -98,10 +98,13 @@ class RehearsedServer:
         """What the endpoint has sent over UDP since the last time."""
         return self.endpoint.datagrams_to_send()
 
-    def events(self) -> list[EndpointEvent]:
-        """What the endpoint has told since the last time, without what is only for the record."""
-        told = iter(self.endpoint.next_event, None)
-        return [event for event in told if not isinstance(event, SessionNoted)]
+    def events(self, *, with_notes: bool = False) -> list[EndpointEvent]:
+        """What the endpoint has told since the last time; what is for the record only where it is wanted."""
+        told: list[EndpointEvent] = []
+        while (event := self.endpoint.next_event()) is not None:
+            if with_notes or not isinstance(event, SessionNoted):
+                told.append(event)
+        return told
 
     def answer_awake(self, transmit: Transmit, mapped: TransportAddress = REFLEXIVE) -> None:
         """Answers an Awake request as the server's UDP half does."""

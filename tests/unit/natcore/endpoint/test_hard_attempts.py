@@ -36,7 +36,7 @@ def awake_behind_a_symmetric_nat() -> RehearsedServer:
 
 def introduce(server: RehearsedServer, name: str) -> tuple[list[SocketsWanted], list[SessionNoted]]:
     server.introduce(session=name, nat=STRICT, observed=str(REFLEXIVE))
-    told = server.events()
+    told = server.events(with_notes=True)
     return (
         [one for one in told if isinstance(one, SocketsWanted)],
         [one for one in told if isinstance(one, SessionNoted)],
