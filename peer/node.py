@@ -27,7 +27,7 @@ from typing import Self
 from natcore.address import IPAddress, ReflexiveAddress, TransportAddress
 from natcore.channel import MAX_PAYLOAD_SIZE, SocketsReleased
 from natcore.control.messages import Status
-from natcore.discovery import DiscoveryReport
+from natcore.discovery import DiscoveryReport, value_of
 from natcore.endpoint import (
     Awoke,
     ClientEndpoint,
@@ -49,9 +49,10 @@ from natcore.endpoint import (
 from natcore.errors import MisuseError, PeerError
 from natcore.hardnat import PortSample, SideSummary
 from natcore.ice import CandidateType, LocalCandidate
+from natcore.nat import PortAllocation
 from peer.attempts import Attempts
 from peer.channel import Channel
-from peer.check.behavior import discover
+from peer.check.behavior import discover, sample_ports
 from peer.driver import Driver
 from peer.errors import AwakeFailed, NoPath, PeerUnavailable, RegistrationFailed, ServerUnreachable
 from peer.events import NodeEvent, ServerBack, ServerLost, ServerRefuses
@@ -73,6 +74,9 @@ MAX_UNACCEPTED = 256
 
 REGISTER_TIMEOUT = 10.0
 """Seconds for the server to answer ``register`` on the first connection."""
+
+SAMPLE_INTERVAL = 10.0
+"""Seconds between two looks at how far a sequential NAT has come; each takes four of its ports."""
 
 LEARNING_TIMEOUT = 2.0
 """Seconds; a measurement takes some six round trips."""
@@ -294,21 +298,41 @@ class Node:
     async def _measure_nat(self, driver: Driver, local: IPAddress, server: TransportAddress) -> None:
         try:
             self._nat = await discover(local, [server], with_tcp=False)
+            await self._tell_nat()
         except OSError as exc:
             logger.info("! our NAT cannot be measured: %s", exc)
-        else:
-            driver.endpoint.set_nat(self._summary_of(self._nat), driver.now)
-            driver.transmit()
-        self._nat_is_learned.set()
+        finally:
+            self._nat_is_learned.set()
+        while self._counts_up:
+            await asyncio.sleep(SAMPLE_INTERVAL)
+            with contextlib.suppress(OSError):
+                await self._tell_nat()
 
-    def _summary_of(self, report: DiscoveryReport) -> SideSummary:
-        samples = [PortSample(port=port, age=max(0.0, report.elapsed - at)) for port, at in report.new_ports]
-        return SideSummary.from_report(
+    @property
+    def _counts_up(self) -> bool:
+        """Whether the next port of our NAT can be foretold, from the last ones."""
+        allocation = None if self._nat is None else value_of(self._nat.allocation)
+        return allocation is not None and allocation.kind is PortAllocation.SEQUENTIAL
+
+    async def _tell_nat(self) -> None:
+        """Publishes what our NAT does, with fresh ports where those foretell the next.
+
+        Raises:
+            OSError: there are no sockets to be had.
+        """
+        driver, report = self._running(), self._nat
+        base, server = driver.endpoint.base, driver.endpoint.server
+        if report is None or base is None or server is None:
+            return
+        fresh = await sample_ports(base.ip, server) if self._counts_up else ()
+        summary = SideSummary.from_report(
             report,
-            samples=samples,
+            samples=[PortSample(port=port, age=driver.now - at) for port, at in fresh],
             limits=self._config.endpoint.hard_nat,
             has_mapped_port=self.mapped_address is not None,
         )
+        driver.endpoint.set_nat(summary, driver.now)
+        driver.transmit()
 
     async def _open_sockets_for(self, wanted: SocketsWanted) -> None:
         """Opens what a hard attempt needs, on the address from which the server sees us."""
@@ -386,6 +410,11 @@ class Node:
         try:
             async with asyncio.timeout(timeout):
                 await self.awake()
+                if self._counts_up:
+                    with contextlib.suppress(OSError):
+                        await (
+                            self._tell_nat()
+                        )  # the peer aims at our next port, so it must be told of the last
                 channel = await self._introduce(peer, early_data)
                 try:
                     await channel.confirmed()

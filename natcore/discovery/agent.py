@@ -463,9 +463,6 @@ class Discovery:
             hairpinning=inference.hairpinning(self._hairpin, is_translated=has_nat),
             wan_side=wan_side(is_translated=has_nat, reflexive=reflexive[0], hops=self._hops),
             servers=tuple(self._servers.values()),
-            new_ports=tuple(
-                (port, at - self._started_at) for port, at in inference.new_mappings(self._questions)
-            ),
             hops=dict(sorted(self._hops.items())),
             loss=max(0.0, self._loss_seen()),
         )

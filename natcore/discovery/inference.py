@@ -119,22 +119,22 @@ def _obstacle_to_filtering(doubtful: Sequence[Question]) -> str | None:
 def allocation(questions: Sequence[Question], *, is_translated: bool) -> Finding[Allocation]:
     """How ports are chosen, from every new mapping in the order in which they were made."""
     own = {one.base: one.mapped.port for one in reversed(_in_order(questions)) if one.mapped is not None}
-    new = [port for port, _ in new_mappings(questions)]
+    new = _new_ports(questions)
     found = name_allocation([(base.port, external) for base, external in own.items()], new)
     if found is None:
         return Unknown(f"{len(new)} new mappings were seen, and it takes {MIN_SAMPLES}")
     return Known(found, UNTRANSLATED if not is_translated else _ports_in_words(found, new))
 
 
-def new_mappings(questions: Sequence[Question]) -> list[tuple[int, float]]:
-    """The external port of every new mapping and when it was made, in that order."""
+def _new_ports(questions: Sequence[Question]) -> list[int]:
+    """The external port of every new mapping, in the order in which they were made."""
     seen: dict[TransportAddress, set[TransportAddress]] = {}
     new = []
     for question in _in_order(questions):
         known = seen.setdefault(question.base, set())
         if question.mapped is not None and question.mapped not in known:
             known.add(question.mapped)
-            new.append((question.mapped.port, _first_sent_at(question)))
+            new.append(question.mapped.port)
     return new
 
 

@@ -38,7 +38,6 @@ class DiscoveryReport:
         wan_side: what stands behind the nearest NAT.
         mapping_lifetime: of an idle mapping.
         servers: that answered.
-        new_ports: the external port of each new mapping and seconds from the start to its making, in order.
         hops: routers on the way, by distance from 1.
         loss: the share of plain questions that had no answer, 0 to 1.
         packets_sent: by the discovery.
@@ -59,7 +58,6 @@ class DiscoveryReport:
     wan_side: Finding[WanSide]
     mapping_lifetime: Finding[MappingLifetime] = NOT_ASKED
     servers: tuple[StunServer, ...] = ()
-    new_ports: tuple[tuple[int, float], ...] = ()
     hops: Mapping[int, IPAddress] = field(default_factory=dict)
     loss: float = 0.0
     packets_sent: int = 0

@@ -8,7 +8,14 @@ import secrets
 from collections.abc import Sequence
 
 from natcore.address import IPAddress, TransportAddress
-from natcore.discovery import SOCKET_COUNT, Discovery, DiscoveryReport
+from natcore.discovery import (
+    SAMPLE_COUNT,
+    SOCKET_COUNT,
+    Discovery,
+    DiscoveryReport,
+    PortSampler,
+    PortSamples,
+)
 from peer.check.drive import Drive
 
 TCP_TIMEOUT = 3.0
@@ -48,6 +55,20 @@ async def discover(
                     task.cancel()
                 return report
     raise AssertionError("a discovery ends with a report")
+
+
+async def sample_ports(local: IPAddress, server: TransportAddress) -> PortSamples:
+    """The ports that the NAT gives to new mappings now; instants are those of the event loop's clock.
+
+    Raises:
+        OSError: the sockets cannot be opened.
+    """
+    drive = Drive(local, SAMPLE_COUNT)
+    with contextlib.closing(drive):
+        agent = PortSampler(bases=drive.bases, server=server, random=secrets.token_bytes, now=drive.now)
+        async for samples in drive.run(agent):
+            return samples
+    raise AssertionError("a sampling ends with samples")
 
 
 async def _try_tcp(server: TransportAddress, agent: Discovery, drive: Drive) -> None:
