@@ -135,6 +135,7 @@ class Node:
         self._mapper_task: asyncio.Task[None] | None = None
         self._learning: asyncio.Task[None] | None = None
         self._nat_is_learned = asyncio.Event()
+        self._ports_were_used = asyncio.Event()
         self._nat: DiscoveryReport | None = None
         self._registration: asyncio.Future[None] | None = None
         self._awake_waiters: set[asyncio.Future[ReflexiveAddress]] = set()
@@ -304,7 +305,10 @@ class Node:
         finally:
             self._nat_is_learned.set()
         while self._counts_up:
-            await asyncio.sleep(SAMPLE_INTERVAL)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SAMPLE_INTERVAL):
+                    await self._ports_were_used.wait()
+            self._ports_were_used.clear()
             with contextlib.suppress(OSError):
                 await self._tell_nat()
 
@@ -564,7 +568,9 @@ class Node:
         if isinstance(event, SessionNoted):
             return  # it is on record
         if isinstance(event.event, SocketsReleased):
-            self._running().close_sockets(event.event.bases)
+            # Not now: what the session has to say through them is sent right after its events.
+            asyncio.get_running_loop().call_soon(self._running().close_sockets, event.event.bases)
+            self._ports_were_used.set()
             return
         channel = self._channels.get(event.session.name)
         if channel is None:

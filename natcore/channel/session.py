@@ -470,6 +470,7 @@ class PeerSession:
                     self._told = _way_of(event.path)
                     self.note(TimelineEvent.PATH_MOVED, str(event.path), now)
                     self._events.append(SessionMoved(path=event.path))
+                    self._release_sockets()
                     self._take_from_ice(now)  # what the agent has to tell beyond this
                     return
                 case ConnectivityFailed():
@@ -516,9 +517,20 @@ class PeerSession:
         else:
             self._hard.fail()
         self._hard = None
+        if not has_met:
+            self._release_sockets()
+
+    def _release_sockets(self) -> None:
+        """Lets go of the sockets of a hard attempt, but for the one that the path takes.
+
+        Not before both sides use the same pair: what is confirmed first here need not be what is nominated.
+        """
         path = self.path
-        unused = tuple(base for base in self._hard_sockets[1:] if path is None or base != path.base)
-        self._events.append(SocketsReleased(bases=unused))
+        own, *extra = self._hard_sockets or (None,)
+        unused = tuple(base for base in extra if path is None or base != path.base)
+        if own is not None and unused:
+            self._hard_sockets = (own, *(base for base in extra if base not in unused))
+            self._events.append(SocketsReleased(bases=unused))
 
     def _doubt(self, now: float) -> None:
         """Asks for another path now, and again until there is one or the consent to this one ends."""
@@ -532,6 +544,7 @@ class PeerSession:
         if has_moved:
             self._told = _way_of(path)
             self._events.append(SessionMoved(path=path))
+        self._release_sockets()
 
     def _send_early(self, event: CheckStarted, now: float) -> None:
         message = self._sender.peek()
@@ -621,6 +634,7 @@ class PeerSession:
         for agent in self._agents:
             agent.close()
         self._end_hard(now, has_met=False)
+        self._release_sockets()
         for number in self._sender.abandon():
             self._events.append(MessageUnconfirmed(number=number))
         if reason is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from natcore import hardnat
+from natcore.hardnat import HardNatLimits, PortSample, SideSummary, plan
 from natcore.nat import (
     FilteringBehavior,
     MappingBehavior,
@@ -24,6 +26,8 @@ class Technique(Enum):
     PLAIN_CHECKS = "plain checks"
     MAPPED_PORT = "a mapped port"
     """Plain checks to a port that our gateway keeps open for us."""
+    PREDICTION = "port prediction"
+    BIRTHDAY = "birthday probing"
     RELAY = "only through a relay"
     UNKNOWN = "unknown"
 
@@ -68,6 +72,30 @@ def reach(own: NatBehavior | None, *, udp_passes: bool, has_mapped_port: bool) -
     )
 
 
+_LIMITS = HardNatLimits()
+
+_BY_PLAN = {
+    hardnat.Technique.PREDICTION: Technique.PREDICTION,
+    hardnat.Technique.BIRTHDAY: Technique.BIRTHDAY,
+}
+
+
+def _summary(nat: NatBehavior) -> SideSummary:
+    """As a side would tell it that spends what is usual; its ports are just known where they count up."""
+    counts_up = nat.allocation is PortAllocation.SEQUENTIAL
+    return SideSummary(
+        mapping=nat.mapping,
+        filtering=nat.filtering,
+        allocation=nat.allocation,
+        step=nat.port_step if counts_up else None,
+        samples=(PortSample(port=40_000, age=0.0),) if counts_up else (),
+        sockets=_LIMITS.max_sockets,
+        packets=_LIMITS.max_packets,
+        packet_rate=_LIMITS.packet_rate,
+        udp_blocked=nat.udp_blocked,
+    )
+
+
 def _technique(
     own: NatBehavior | None, peer: NatBehavior, udp_passes: bool, has_mapped_port: bool
 ) -> Technique:
@@ -76,6 +104,8 @@ def _technique(
     opened = replace(own or NatBehavior(), mapping=_EIM, filtering=_EIF)
     if has_mapped_port and expected_outcome(opened, peer) is not Outcome.IMPOSSIBLE:
         return Technique.MAPPED_PORT
-    if own is not None or peer.udp_blocked:
+    if peer.udp_blocked:
         return Technique.RELAY
+    if own is not None:
+        return _BY_PLAN.get(plan(_summary(own), _summary(peer), _LIMITS).technique, Technique.RELAY)
     return Technique.PLAIN_CHECKS if udp_passes and peer.filtering is _EIF else Technique.UNKNOWN

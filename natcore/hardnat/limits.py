@@ -10,9 +10,10 @@ class HardNatLimits:
     """What one host may cost others while it looks for a port. Times are in seconds.
 
     Attributes:
-        packet_rate: packets in any one second, all attempts of a host together. 250 x 60 bytes are 0.13
-            Mbit/s, a slow voice call; EasyTier's 1,000 a second was taken for a flood by a campus network
-            (EasyTier#2165), and hyperdht's 50 need 35 s for what this does in 7.
+        packet_rate: packets in any one second, all attempts of a host together. With the checks that ICE
+            sends beside them there are 250 at most, 0.26 Mbit/s, a voice call; EasyTier's 1,000 a second was
+            taken for a flood by a campus network (EasyTier#2165), and hyperdht's 50 need 35 s for what this
+            does in 7.
         max_packets: of one attempt and one side. 256 sockets and 1,715 random ports of 64,512 meet in 99.9 of
             100 attempts; the rest is for what gets lost.
         max_sockets: that a side opens beside the one it has. 256 as hyperdht does: a process may usually have
@@ -26,7 +27,7 @@ class HardNatLimits:
             keep this host from other attempts.
     """
 
-    packet_rate: int = 250
+    packet_rate: int = 230
     max_packets: int = 2000
     max_sockets: int = 256
     opener_ttl: int | None = 5

@@ -18,6 +18,8 @@ from peer.text import printable
 _COLORS = {
     Technique.PLAIN_CHECKS.value: "green",
     Technique.MAPPED_PORT.value: "green",
+    Technique.PREDICTION.value: "cyan",
+    Technique.BIRTHDAY.value: "cyan",
     Technique.RELAY.value: "red",
     Technique.UNKNOWN.value: "yellow",
 }

@@ -20,13 +20,20 @@ def table(own: NatBehavior | None, *, has_mapped_port: bool = False) -> dict[str
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_plain_checks_are_promised_exactly_where_the_law_allows_them(name: str) -> None:
     own = EVERYTHING[name].seen
-    expected = {
-        peer: Technique.RELAY
-        if expected_outcome(own, behavior) is Outcome.IMPOSSIBLE
-        else Technique.PLAIN_CHECKS
-        for peer, behavior in PEERS.items()
-    }
-    assert table(own) == expected
+    for peer, technique in table(own).items():
+        is_plain = expected_outcome(own, PEERS[peer]) is not Outcome.IMPOSSIBLE
+        assert (technique is Technique.PLAIN_CHECKS) is is_plain, peer
+
+
+def test_beyond_plain_checks_the_table_says_what_the_planner_would_do() -> None:
+    strict, symmetric, counting = (
+        table(PROFILES[name].seen) for name in ("port-restricted", "symmetric", "symmetric-sequential")
+    )
+    assert strict["symmetric, sequential ports"] is Technique.PREDICTION
+    assert strict["symmetric, random ports"] is Technique.BIRTHDAY
+    assert symmetric["port-restricted, as most homes"] is Technique.BIRTHDAY
+    assert symmetric["symmetric, random ports"] is Technique.RELAY
+    assert counting["symmetric, sequential ports"] is Technique.PREDICTION
 
 
 @pytest.mark.parametrize("name", EVERYTHING)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from natcore.discovery import Known, MappingLifetime, StunServer, WanSide
+from natcore.discovery.reach import Technique
 from natcore.nat import PortAllocation
 from peer.check.report import CheckReport, FamilyReport, reach_rows
 from tests.unit.natcore.discovery.reports import PORTS, SERVER, UNSEEN, report_of, silent
@@ -124,7 +125,7 @@ def test_reach_has_a_row_for_each_kind_of_peer() -> None:
     rows = as_json(check_of())["reach"]
     assert [list(row) for row in rows] == [["peer", "technique"]] * 6
     assert {row["technique"] for row in rows} <= {
-        *("plain checks", "a mapped port", "only through a relay", "unknown"),
+        *(technique.value for technique in Technique),
     }
     assert [row.technique for row in reach_rows(None, has_mapped_port=False)].count("unknown") == 5
 
