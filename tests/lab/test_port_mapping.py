@@ -1,4 +1,4 @@
-"""Pairs of NATs that cannot be crossed are, once one of them forwards a port: with the real miniupnpd.
+"""Pairs of NATs that plain checks cannot cross, once one of them forwards a port: with the real miniupnpd.
 
 For each protocol, and each pair, anna's router is the daemon's and her peer asks it; elsa calls her. The
 control is the same scene without the daemon. Then what happens to the mapping: it is renewed, made anew when
@@ -135,12 +135,14 @@ def name_of(part: object) -> str:
 
 
 @pytest.mark.parametrize(("gateway", "pair"), CASES, ids=name_of)
-def test_a_forwarded_port_connects_what_nothing_else_does_and_is_closed_at_the_end(
+def test_a_forwarded_port_connects_what_plain_checks_do_not_and_is_closed_at_the_end(
     gateway: str, pair: tuple[str, str], meetings: dict[Case, Future[Meeting]]
 ) -> None:
     meeting = meetings[gateway, pair].result()
     if gateway == "nothing":
-        assert meeting.elsa["outcome"] == "failed", meeting
+        # Without it two symmetric NATs stay apart, and the others need hundreds of probes.
+        hard = ("failed", None) if pair == ("symmetric", "symmetric") else ("direct", "birthday-probing")
+        assert (meeting.elsa["outcome"], meeting.elsa["technique"]) == hard, meeting
         return
     assert (meeting.elsa["outcome"], meeting.elsa["technique"]) == ("direct", "port-mapping"), meeting
     assert meeting.anna is not None
