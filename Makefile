@@ -64,8 +64,8 @@ types: $(SET_UP) ## types, strictly
 bench: $(SET_UP) lab-tools docker-tools stun-clients peer-labs ## how fast: paths beside aioice, checks beside natdiscovery, hard pairs, labs beside Mininet
 	@$(AS_ROOT) $(BIN)/python -m benchmarks.time_to_path
 	@$(AS_ROOT) $(BIN)/python -m benchmarks.discovery
-	@$(AS_ROOT) $(BIN)/python -m benchmarks.hard_pairs
 	@$(WITH_ENGINE) $(BIN)/python -m benchmarks.lab_times
+	@$(AS_ROOT) $(BIN)/python -m benchmarks.hard_pairs
 
 clean: ## remove leftover labs, the environment, caches and the images of our own Docker engine
 	@if [ -x $(BIN)/netlab ]; then $(AS_ROOT) $(BIN)/netlab clean || [ $$? = 3 ]; fi # 3: we have no root, so no labs
