@@ -30,13 +30,10 @@ from natcore.discovery.path import wan_side
 from natcore.discovery.plan import MAX_ENDPOINTS, MAX_SERVERS, SOCKET_COUNT, Role, cast
 from natcore.discovery.question import Question, plain
 from natcore.discovery.report import DiscoveryReport, everything_unknown
+from natcore.discovery.request import SOFTWARE, binding_request
 from natcore.discovery.server import StunServer, all_endpoints
 from natcore.discovery.trial import Trial
 from natcore.errors import DecodeError, MisuseError
-
-SOFTWARE = "nat-traversal-toolkit"
-"""Says who asks, and makes requests long enough for their answers: a server that answers from elsewhere may
-not send more than it got."""
 
 
 class Discovery:
@@ -375,23 +372,17 @@ class Discovery:
         question.due_at = now + (gap if question.role is Role.HOP else gap * len(question.sent) ** 0.5)
 
     def _send(self, question: Question, now: float) -> None:
-        transaction = stun.TransactionId(self._random(stun.TRANSACTION_ID_SIZE))
-        attributes: list[stun.Attribute] = [stun.Software(SOFTWARE)]
+        attributes: list[stun.Attribute] = [SOFTWARE]
         if question.change is not None:
             attributes.append(question.change)
         elif question.role is Role.SCOUT:
             attributes.append(stun.AlternatePort(0))
-        request = stun.Message(
-            method=stun.Method.BINDING,
-            message_class=stun.MessageClass.REQUEST,
-            transaction_id=transaction,
-            attributes=tuple(attributes),
-        )
+        transaction, request = binding_request(self._random, *attributes)
         question.sent[transaction] = now
         self._by_transaction[transaction] = question
         self._transmits.append(
             Transmit(
-                data=request.encode(fingerprint=True),
+                data=request,
                 destination=question.destination,
                 base=question.base,
                 ttl=question.ttl,

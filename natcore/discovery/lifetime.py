@@ -25,6 +25,7 @@ from natcore import stun
 from natcore.address import ReflexiveAddress, TransportAddress
 from natcore.agent import RandomBytes, Transmit
 from natcore.discovery.finding import Finding, Known, Unknown
+from natcore.discovery.request import SOFTWARE, binding_request
 from natcore.errors import DecodeError, MisuseError
 
 SECTIONS = 8
@@ -290,17 +291,9 @@ class LifetimeDiscovery:
     def _send(
         self, base: TransportAddress, now: float, attribute: stun.Attribute | None = None
     ) -> stun.TransactionId:
-        transaction = stun.TransactionId(self._random(stun.TRANSACTION_ID_SIZE))
-        attributes: tuple[stun.Attribute, ...] = (stun.Software("nat-traversal-toolkit"),)
-        request = stun.Message(
-            method=stun.Method.BINDING,
-            message_class=stun.MessageClass.REQUEST,
-            transaction_id=transaction,
-            attributes=attributes if attribute is None else (*attributes, attribute),
-        )
-        self._transmits.append(
-            Transmit(data=request.encode(fingerprint=True), destination=self._server, base=base)
-        )
+        further = () if attribute is None else (attribute,)
+        transaction, request = binding_request(self._random, SOFTWARE, *further)
+        self._transmits.append(Transmit(data=request, destination=self._server, base=base))
         return transaction
 
     # --- rounds --------------------------------------------------------------------------------------------

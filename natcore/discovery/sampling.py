@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from natcore import stun
 from natcore.address import TransportAddress
 from natcore.agent import RandomBytes, Transmit
+from natcore.discovery.request import binding_request
 from natcore.errors import DecodeError
 
 SAMPLE_COUNT = 4
@@ -87,16 +88,10 @@ class PortSampler:
         return min((instant for instant in instants if instant is not None), default=None)
 
     def _question(self, random: RandomBytes, now: float) -> stun.ClientTransaction:
-        transaction_id = stun.TransactionId(random(stun.TRANSACTION_ID_SIZE))
-        request = stun.Message(
-            method=stun.Method.BINDING,
-            message_class=stun.MessageClass.REQUEST,
-            transaction_id=transaction_id,
-            attributes=(),
-        )
+        transaction_id, request = binding_request(random)
         return stun.ClientTransaction(
             transaction_id=transaction_id,
-            request=request.encode(fingerprint=True),
+            request=request,
             schedule=SCHEDULE,
             now=now,
         )
