@@ -40,7 +40,7 @@ from netlab.proof.plan import server_options
 from netlab.proof.subject import subjects_of
 from netlab.state import LabState, current_process, lab_name, nodes_of
 from netlab.takedown import take_down
-from netlab.tools import for_each, require_machine, run_tool_in
+from netlab.tools import current_environment, for_each, require_machine, run_tool_in
 from netlab.topology import CORE, Topology
 from netlab.topology.file import from_document, to_document
 from netlab.wiring import wire
@@ -196,6 +196,7 @@ class Lab:
                 encoding="utf-8",
                 errors="replace",  # as its files are read: a program may write what it likes
                 capture_output=True,
+                env=current_environment(),
                 timeout=timeout,
                 check=False,
             )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from netlab.disk import has_room
 from netlab.errors import ProcessFailed
+from netlab.tools import current_environment
 
 _POLL_INTERVAL = 0.005
 """Seconds between looks at a growing output file; nothing on Linux wakes us for a file without a watch."""
@@ -73,7 +74,12 @@ class NodeProcess:
         self._lines_read = 0
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             self._popen = subprocess.Popen(
-                argv, stdin=subprocess.PIPE, stdout=out, stderr=err, start_new_session=True
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=err,
+                env=current_environment(),
+                start_new_session=True,
             )
 
     @property

@@ -72,6 +72,17 @@ def require_machine() -> None:
         find_tool(tool)
 
 
+def current_environment() -> dict[str, str]:
+    """Our environment as it is now, for a program to be started with; to be given in any case.
+
+    Without one the new process reads the C library's own table while it starts, with all of our threads
+    running: whoever sets a variable just then, as pytest does before and after each test, has that table
+    moved, and one start in a thousand fails with EFAULT (measured on Python 3.11, which starts with vfork).
+    """
+    # Name by name: another thread may take one away between the list and the look.
+    return {name: value for name in list(os.environ) if (value := os.environ.get(name)) is not None}
+
+
 def run_tool(argv: Sequence[str], *, text: str | None = None) -> str:
     """Runs a tool to its end, with ``text`` on stdin, and returns what it wrote on stdout.
 
@@ -87,6 +98,7 @@ def run_tool(argv: Sequence[str], *, text: str | None = None) -> str:
                 input=text or "",
                 text=True,
                 capture_output=True,
+                env=current_environment(),
                 timeout=TOOL_TIMEOUT,
                 start_new_session=True,
                 check=False,

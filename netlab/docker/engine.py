@@ -37,6 +37,7 @@ from typing import TextIO
 from netlab.docker.client import EngineUnreachable, connect
 from netlab.interrupts import interrupt_on_sigterm, interrupts_deferred
 from netlab.rootless.holder import is_inside
+from netlab.tools import current_environment
 
 RUN_DIRECTORY = Path("/run/netlab-engine")
 """Socket, pid file, lock and log of an engine that we started."""
@@ -186,7 +187,7 @@ def _stop(run_directory: Path, data_root: Path) -> None:
     _end(pid)
     # What an engine can leave mounted: its name for the host's network, and its data directory on itself.
     for left_over in (run_directory / "exec" / "netns" / "default", data_root):
-        subprocess.run(["umount", left_over], capture_output=True, check=False)
+        subprocess.run(["umount", left_over], capture_output=True, env=current_environment(), check=False)
 
 
 def _end(pid: int) -> None:

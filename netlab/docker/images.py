@@ -38,6 +38,7 @@ from docker.errors import BuildError, ImageNotFound
 from netlab.docker.client import ENGINE_ERRORS, connect
 from netlab.errors import EnvironmentProblem
 from netlab.state import RUN_FOLDER
+from netlab.tools import current_environment
 
 _log = logging.getLogger(__name__)
 
@@ -280,6 +281,7 @@ def _run(step: str, command: Sequence[str]) -> None:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
+            env=current_environment(),
             timeout=BUILD_TIMEOUT,
         )
     except subprocess.CalledProcessError as error:

@@ -12,6 +12,7 @@ from threading import Lock
 from typing import TypeVar
 
 from netlab.errors import ProcessFailed
+from netlab.tools import current_environment
 
 MAX_AT_ONCE = 256
 """Programs at a time; a prove of everything has 150 of them, which mostly wait."""
@@ -43,6 +44,7 @@ class Programs:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
+                env=current_environment(),
                 start_new_session=True,
             )
             self._running.add(started)

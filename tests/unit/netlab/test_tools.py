@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +35,45 @@ def test_a_missing_tool_is_named_with_its_package() -> None:
 def test_tools_of_the_system_are_found_outside_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert tools.find_tool("ip").endswith("/ip")
+
+
+def test_a_tool_gets_our_environment_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETLAB_TOLD", "yes")
+    assert "NETLAB_TOLD=yes" in tools.run_tool(["env"]).splitlines()
+
+
+def test_variables_that_come_and_go_meanwhile_break_no_start() -> None:
+    is_over = threading.Event()
+
+    def set_and_unset() -> None:
+        while not is_over.is_set():
+            for number in range(40):
+                os.environ[f"NETLAB_{number}"] = "x" * number
+            for number in range(40):
+                del os.environ[f"NETLAB_{number}"]
+
+    thread = threading.Thread(target=set_and_unset)
+    thread.start()
+    try:
+        tools.for_each(range(200), lambda _: tools.run_tool(["true"]))
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def test_no_program_is_started_without_an_environment_of_its_own() -> None:
+    started = [
+        (file, call)
+        for file in sorted(Path(tools.__file__).parent.rglob("*.py"))
+        for call in ast.walk(ast.parse(file.read_text()))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("subprocess.run", "subprocess.Popen")
+    ]
+    without = [
+        f"{file}:{call.lineno}" for file, call in started if all(one.arg != "env" for one in call.keywords)
+    ]
+    assert started
+    # The instruments run by themselves on the nodes, know nothing of the toolkit and have one thread.
+    assert [where for where in without if "instruments/" not in where] == []
 
 
 def test_all_items_are_done_at_once_and_the_first_error_is_raised_after_all() -> None:
