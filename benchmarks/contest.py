@@ -173,7 +173,7 @@ def _start_all(lab: Lab) -> dict[str, _Pair]:
     for port, (name, preparation) in enumerate(_AIOICE.items(), _RELAY_PORT):
         label = f"aioice-{preparation}"
         relay = lab.start(
-            SERVER, _module("netlab.matrix.programs.line_relay", str(port)), label=f"relay-{label}"
+            SERVER, module_command("netlab.matrix.programs.line_relay", str(port)), label=f"relay-{label}"
         )
         relay.wait_for_line("^READY$")
         pairs[name] = _start_pair(lab, label, "benchmarks.aioice_contestant", server, str(port), preparation)
@@ -182,13 +182,13 @@ def _start_all(lab: Lab) -> dict[str, _Pair]:
 
 def _start_pair(lab: Lab, label: str, module: str, server: str, *options: str) -> _Pair:
     caller, callee = (
-        lab.start(node, _module(module, role, server, *options), label=f"{node}-{label}")
+        lab.start(node, module_command(module, role, server, *options), label=f"{node}-{label}")
         for node, role in zip(PEERS, Role, strict=True)
     )
     return _Pair(caller, callee)
 
 
-def _module(module: str, *arguments: str) -> list[str]:
+def module_command(module: str, *arguments: str) -> list[str]:
     """The argv that runs a module of this checkout, wherever the benchmark was called from."""
     return ["env", f"--chdir={_ROOT}", sys.executable, "-m", module, *arguments]
 
