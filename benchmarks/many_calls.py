@@ -31,9 +31,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from benchmarks.contestant import PAYLOAD, Role, answer, check_payload, standard_input
-from natcore.control.messages import FaultCode, Status
+from natcore.control.messages import Status
 from natcore.errors import PeerError
-from peer import Channel, Node, PeerUnavailable
+from peer import Channel, Node
 from peer.report import TECHNIQUES
 from peer.why import explain
 
@@ -44,9 +44,6 @@ PREPARATIONS = 3
 
 MEETING_TIMEOUT = 60.0
 """Seconds in which the other side's node has to be Awake, and to call; three preparations take as long."""
-
-PUBLICATION_TIME = 2.0
-"""Seconds that a lost publication may take to be repeated."""
 
 FAREWELL_TIMEOUT = 5.0
 """Seconds that a callee waits for the caller to close, so that a lost confirmation can be asked for again."""
@@ -68,19 +65,11 @@ async def _call(number: int, server: str) -> dict[str, Any]:
 
 
 async def _connect(node: Node, callee: str) -> dict[str, Any]:
-    """Connects, again where the callee is said to be Awake but has not published yet: it is about to."""
     loop = asyncio.get_running_loop()
-    for left in reversed(range(PREPARATIONS)):
-        started_at = loop.time()
-        try:
-            channel = await node.connect(callee, early_data=PAYLOAD)
-            break
-        except PeerUnavailable as problem:
-            if problem.code is not FaultCode.CLIENT_ASLEEP or not left:
-                raise
-            await asyncio.sleep(PUBLICATION_TIME)
+    started_at = loop.time()
+    channel = await node.connect(callee, early_data=PAYLOAD)
+    seconds = loop.time() - started_at
     async with channel:
-        seconds = loop.time() - started_at
         assert channel.first_delivery is not None
         await channel.first_delivery
         if (got := await channel.receive()) != ANSWER:

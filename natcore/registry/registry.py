@@ -354,11 +354,14 @@ class Registry:
         if not client.publications.take(self._now):
             self._fault(held, FaultCode.TOO_FAST, "too many publications at once; wait a second")
             return
+        was_awake = client.is_awake
         try:
             client.published = believed_part(message)
             client.published_at = self._now
         except DecodeError as exc:
             self._fault(held, FaultCode.BAD_MESSAGE, str(exc))
+        if client.is_awake and not was_awake:  # its datagrams overtook what it published
+            self._announcer.add(ClientChange(id=client.id, change=Change.AWAKE))
 
     def _connect(self, asker: Client, target_id: str, renews: str | None) -> None:
         target = self._clients.get(target_id)
@@ -412,7 +415,8 @@ class Registry:
         change = Change.AWAKE if client.reflexive_address is None else Change.MOVED
         client.reflexive_address = address
         self._commands.append(Report(f"{client.id} Awake {address}"))
-        self._announcer.add(ClientChange(id=client.id, change=change))
+        if client.is_awake:
+            self._announcer.add(ClientChange(id=client.id, change=change))
 
     def _remove(self, client: Client, change: Change, reason: str | None) -> None:
         del self._clients[client.id]
