@@ -36,7 +36,7 @@ _AIOICE = MappingProxyType(
 """How each of aioice is prepared."""
 
 CONTESTANTS = (*_OURS, *_AIOICE)
-"""In the order of their turns."""
+"""In the order of their turns; with loss only ours take part, as there is no target for aioice then."""
 
 _ROOT = Path(__file__).parent.parent
 
@@ -70,19 +70,22 @@ class Contest:
     Attributes:
         caller_nat: elsa's, who calls.
         callee_nat: anna's.
+        loss: the probability of losing a packet on the core.
         measured_rtt: seconds; the median of some pings from both peers to the server.
         runs: by contestant, in the order in which they were played.
     """
 
     caller_nat: NatProfile
     callee_nat: NatProfile
+    loss: float = 0.0
     measured_rtt: float
     runs: Mapping[str, tuple[Run, ...]]
 
     @property
     def name(self) -> str:
-        """The pair, the caller's NAT first."""
-        return f"{self.caller_nat.name} x {self.callee_nat.name}"
+        """The pair, the caller's NAT first, and the loss."""
+        loss = f", {self.loss:.0%} loss" if self.loss else ""
+        return f"{self.caller_nat.name} x {self.callee_nat.name}{loss}"
 
 
 def hold_contest(
@@ -91,6 +94,7 @@ def hold_contest(
     *,
     rtt: float,
     runs: int,
+    loss: float = 0.0,
     artefacts: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Contest:
@@ -101,15 +105,16 @@ def hold_contest(
         callee_nat: anna's.
         rtt: seconds for every round trip over the core.
         runs: of each contestant.
+        loss: the probability of losing a packet on the core.
         artefacts: keeps the programs' output; a passing folder by default.
         tell: takes a line for each run that failed.
 
     Raises:
         LabError: the lab could not be built, or a program in it broke down.
     """
-    with Lab(two_nats(caller_nat, callee_nat, rtt=rtt), artefacts=artefacts) as lab:
+    with Lab(two_nats(caller_nat, callee_nat, rtt=rtt, loss=loss), artefacts=artefacts) as lab:
         measured_rtt = _measure_rtt(lab)
-        sides = _start_all(lab)
+        sides = _start_all(lab, with_aioice=not loss)
         played: dict[str, list[Run]] = {name: [] for name in sides}
         for number in range(runs):
             for name, pair in sides.items():
@@ -124,6 +129,7 @@ def hold_contest(
     return Contest(
         caller_nat=caller_nat,
         callee_nat=callee_nat,
+        loss=loss,
         measured_rtt=measured_rtt,
         runs={name: tuple(of_one) for name, of_one in played.items()},
     )
@@ -162,7 +168,7 @@ class _Pair:
         ]
 
 
-def _start_all(lab: Lab) -> dict[str, _Pair]:
+def _start_all(lab: Lab, *, with_aioice: bool) -> dict[str, _Pair]:
     server = str(lab.topology.public_hosts[0].addresses[0])
     rendezvous = lab.start(SERVER, ["rendezvous", "--host", server])
     rendezvous.wait_for_line("listening on")
@@ -170,7 +176,8 @@ def _start_all(lab: Lab) -> dict[str, _Pair]:
         name: _start_pair(lab, f"ours-{when}", "benchmarks.peer_contestant", server, when)
         for name, when in _OURS.items()
     }
-    for port, (name, preparation) in enumerate(_AIOICE.items(), _RELAY_PORT):
+    aioice = _AIOICE if with_aioice else {}
+    for port, (name, preparation) in enumerate(aioice.items(), _RELAY_PORT):
         label = f"aioice-{preparation}"
         relay = lab.start(
             SERVER, module_command("netlab.matrix.programs.line_relay", str(port)), label=f"relay-{label}"

@@ -35,8 +35,8 @@ CLOSE = "close"
 PLAY_TIMEOUT = 10.0
 """Seconds for one run; a hundred times what a good one takes."""
 
-PREPARE_TIMEOUT = 15.0
-"""Seconds to be prepared; some round trips."""
+PREPARE_TIMEOUT = 60.0
+"""Seconds to be prepared; some round trips, and several attempts where packets get lost."""
 
 
 class Role(StrEnum):

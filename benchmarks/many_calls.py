@@ -26,10 +26,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from benchmarks.awake_node import UNPREPARED, awake_node
 from benchmarks.contestant import PAYLOAD, Role, answer, check_payload, standard_input
 from natcore.control.messages import Status
 from natcore.errors import PeerError
@@ -39,28 +38,22 @@ from peer.why import explain
 
 ANSWER = b"the answer"
 
-PREPARATIONS = 3
-"""Nodes that are tried for a call; with loss the server now and then cannot be reached in time."""
-
 MEETING_TIMEOUT = 60.0
 """Seconds in which the other side's node has to be Awake, and to call; three preparations take as long."""
 
 FAREWELL_TIMEOUT = 5.0
 """Seconds that a callee waits for the caller to close, so that a lost confirmation can be asked for again."""
 
-_PREPARED = (PeerError, TimeoutError, OSError)
-"""What can go wrong before a call."""
-
 
 async def _call(number: int, server: str) -> dict[str, Any]:
     callee = f"{Role.CALLEE}-{number}"
     try:
-        async with _awake_node(f"{Role.CALLER}-{number}", server) as node:
+        async with awake_node(f"{Role.CALLER}-{number}", server) as node:
             async with asyncio.timeout(MEETING_TIMEOUT):
                 while node.clients.get(callee) is not Status.AWAKE:
                     await node.next_event()
             return await _outcome(node, callee, _connect(node, callee))
-    except _PREPARED as problem:
+    except UNPREPARED as problem:
         return {"unprepared": f"{type(problem).__name__}: {problem}"}
 
 
@@ -79,11 +72,11 @@ async def _connect(node: Node, callee: str) -> dict[str, Any]:
 
 async def _be_called(number: int, server: str) -> dict[str, Any]:
     try:
-        async with _awake_node(f"{Role.CALLEE}-{number}", server) as node:
+        async with awake_node(f"{Role.CALLEE}-{number}", server) as node:
             async with asyncio.timeout(MEETING_TIMEOUT):
                 channel = await node.accept()
             return await _outcome(node, channel.peer, _receive(channel))
-    except _PREPARED as problem:
+    except UNPREPARED as problem:
         return {"unprepared": f"{type(problem).__name__}: {problem}"}
 
 
@@ -117,24 +110,6 @@ def _ends(channel: Channel) -> dict[str, Any]:
         "local": str(path.local),
         "remote": str(path.remote),
     }
-
-
-@asynccontextmanager
-async def _awake_node(client_id: str, server: str) -> AsyncIterator[Node]:
-    """A node that is as ready as that of a program that has run for a while: Awake, and knowing its NAT."""
-    async with AsyncExitStack() as stack:
-        for left in reversed(range(PREPARATIONS)):
-            node = Node(client_id, server)
-            try:
-                await stack.enter_async_context(node)
-                await node.awake()
-                break
-            except _PREPARED:
-                await stack.aclose()
-                if not left:
-                    raise
-        await node.nat_learned()
-        yield node
 
 
 async def _obey(role: Role, server: str) -> None:

@@ -34,11 +34,12 @@ import time
 from contextlib import AsyncExitStack
 from typing import Any
 
+from benchmarks.awake_node import awake_node
 from benchmarks.contestant import Role, answer, standard_input
 from natcore.address import TransportAddress
 from natcore.control.messages import Status
 from natcore.errors import PeerError
-from peer import Channel, Node
+from peer import Channel
 from peer.trace import Trace
 
 QUESTION_INTERVAL = 0.02
@@ -115,9 +116,7 @@ class Line:
 async def _open(role: Role, server: str, name: str, stack: AsyncExitStack) -> Line:
     trace = DoubtTrace()
     async with asyncio.timeout(OPEN_TIMEOUT):
-        node = await stack.enter_async_context(Node(f"{role}-{name}", server, trace=trace))
-        await node.awake()
-        await node.nat_learned()
+        node = await stack.enter_async_context(awake_node(f"{role}-{name}", server, trace=trace))
         if role is Role.CALLEE:
             channel = await node.accept()
             await channel.confirmed()
