@@ -42,7 +42,7 @@ NOTICED_SENDING = 1.0
 BACK_AFTER_NOTICE = 3.0
 """Seconds; what is to be reached."""
 
-OLDEST = 5.0
+OLDEST = 9.0
 """Seconds that a channel has lived at most when its network breaks; consent checks are 3.2 to 4.8 s apart."""
 
 PATIENCE_IDLE = 8.0
@@ -63,11 +63,11 @@ class Break(Enum):
 
 
 class Use(Enum):
-    """What the channel is used for at that time."""
+    """What the channel is used for at that time; near is the side behind the NAT that breaks."""
 
     IDLE = "idle"
-    NEAR = "sent to by the side that it happens to"
-    FAR = "sent to by the other side"
+    NEAR = "near side sends"
+    FAR = "far side sends"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
