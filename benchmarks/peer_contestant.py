@@ -32,11 +32,12 @@ class PeerContestant:
     @asynccontextmanager
     async def prepared(self, run: int) -> AsyncIterator[Play]:
         """A node that is registered and Awake, the caller's also aware that the callee's is."""
-        async with awake_node(f"{self.role}-{run}", self.server) as node:
+        when = "early" if self.is_early else "late"  # both contestants are with one server
+        async with awake_node(f"{self.role}-{when}-{run}", self.server) as node:
             if self.role is Role.CALLEE:
                 yield lambda: _receive(node)
                 return
-            callee = f"{Role.CALLEE}-{run}"
+            callee = f"{Role.CALLEE}-{when}-{run}"
             while node.clients.get(callee) is not Status.AWAKE:
                 await node.next_event()
             yield lambda: _connect(node, callee, is_early=self.is_early)
