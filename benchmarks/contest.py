@@ -11,6 +11,7 @@ import json
 import re
 import statistics
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,10 @@ _ROOT = Path(__file__).parent.parent
 _LINE_RELAY = "netlab.matrix.programs.line_relay"
 _RELAY_PORT = 10081
 """Of the first line relay; each preparation of aioice has one of its own."""
+
+REST = 1.0
+"""Seconds between being prepared and the call where packets get lost: programs that have run for a while have
+nothing under way that waits to be repeated, as those have that registered just now."""
 
 _ANSWER_MARGIN = 5.0
 """Seconds by which we outwait a program that gives up by itself."""
@@ -119,7 +124,7 @@ def hold_contest(
         for number in range(runs):
             for name, pair in sides.items():
                 _forget_flows(lab)
-                run = pair.play(number)
+                run = pair.play(number, rest=REST if loss else 0.0)
                 if run.seconds is not None and not _is_direct(lab):
                     run = Run(failure="no direct flow in a NAT's connection tracking")
                 if run.failure:
@@ -142,8 +147,9 @@ class _Pair:
         self._caller = caller
         self._callee = callee
 
-    def play(self, number: int) -> Run:
+    def play(self, number: int, *, rest: float) -> Run:
         self._order_both(str(number), timeout=PREPARE_TIMEOUT)
+        time.sleep(rest)
         called, received = self._order_both(PLAY, timeout=PLAY_TIMEOUT)
         failures = [
             f"{role}: {answer['failed']}"

@@ -42,9 +42,10 @@ class CallsSummary:
 
 
 def misses(settings: Sequence[Setting], calls: Sequence[Call], samples: int) -> list[str]:
-    """A line for each call that failed, and for each setting with fewer calls than asked for."""
+    """A line for each call that failed, and one where fewer were made than asked for."""
     made = Counter(call.setting for call in calls)
-    few = [f"{one}: {made[one]} of {samples} calls made" for one in settings if made[one] < samples]
+    done = sum(min(made[one], samples) for one in settings)
+    few = [f"{done} of {len(settings) * samples} calls made"] if done < len(settings) * samples else []
     return [*(f"{call.setting}: {call.failure}" for call in calls if call.failure), *few]
 
 
