@@ -20,6 +20,7 @@ from which on the network is another: only what was sent later counts. For each 
 ``answered_at``  when the first answer was there to a question of then or later, and, where this side noticed,
                  to one that it asked after that; or null
 ``ended``        why the channel has ended, or null
+``timeline``     what happened on it, where no answer came
 ===============  =============================================================================================
 
 Instants are in seconds on CLOCK_MONOTONIC, which is what asyncio counts with and all namespaces share.
@@ -102,10 +103,13 @@ class Line:
 
     def report(self, since: float) -> dict[str, Any]:
         """As the module says."""
+        answered_at = self.answered_at(since)
+        entries = () if answered_at is not None else self._channel.timeline
         return {
             "doubted_at": self.doubted_at(since),
-            "answered_at": self.answered_at(since),
+            "answered_at": answered_at,
             "ended": self._channel.closing_detail,
+            "timeline": [f"{entry.at:.3f} {entry.event.value} {entry.detail}" for entry in entries],
         }
 
     def _send(self, data: bytes) -> None:

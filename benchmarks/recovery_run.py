@@ -93,12 +93,14 @@ class Sample:
         back: from then until it had the first answer to a question; without a notice, from the first
             question that could be answered. None where there was no answer.
         ended: why the channel has ended, empty where it has not.
+        why: both sides' timelines, where no answer came.
     """
 
     scene: Scene
     noticed: float | None
     back: float | None
-    ended: str
+    ended: str = ""
+    why: tuple[str, ...] = ()
 
 
 def break_all(scenes: Sequence[Scene], rounds: int, *, seed: int = 0) -> list[Sample]:
@@ -200,9 +202,19 @@ def _sample(scene: Scene, began_at: float, asked_at: float, told: Mapping[Role, 
     aware = [side for side in sides if side["doubted_at"] is not None]
     if aware:
         first = min(aware, key=lambda side: float(side["doubted_at"]))
-        noticed_at, answered_at = first["doubted_at"], first["answered_at"]
-        back = None if answered_at is None else answered_at - noticed_at
-        return Sample(scene=scene, noticed=noticed_at - began_at, back=back, ended=ended)
-    answers = [side["answered_at"] for side in sides if side["answered_at"] is not None]
-    back = max(0.0, min(answers) - asked_at) if answers else None
-    return Sample(scene=scene, noticed=None, back=back, ended=ended)
+        noticed, counted_from, answered_at = (
+            first["doubted_at"] - began_at,
+            first["doubted_at"],
+            first["answered_at"],
+        )
+    else:
+        answers = [side["answered_at"] for side in sides if side["answered_at"] is not None]
+        noticed, counted_from, answered_at = None, asked_at, min(answers, default=None)
+    why = [f"{role}: {line}" for role, side in told.items() for line in side["timeline"]]
+    return Sample(
+        scene=scene,
+        noticed=noticed,
+        back=None if answered_at is None else max(0.0, answered_at - counted_from),
+        ended=ended,
+        why=tuple(why) if answered_at is None else (),
+    )

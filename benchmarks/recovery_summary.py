@@ -46,6 +46,7 @@ class SceneSummary:
         noticed: of the others, in order.
         back: in order; from the notice, or the first question that could be answered.
         faults: a line for each sample that missed something.
+        why: the timelines of those samples that no answer came to.
     """
 
     scene: Scene
@@ -54,6 +55,7 @@ class SceneSummary:
     noticed: tuple[float, ...]
     back: tuple[float, ...]
     faults: tuple[str, ...]
+    why: tuple[tuple[str, ...], ...]
 
     @classmethod
     def of(cls, scene: Scene, samples: Sequence[Sample]) -> SceneSummary:
@@ -65,6 +67,7 @@ class SceneSummary:
             noticed=tuple(sorted(one.noticed for one in samples if one.noticed is not None)),
             back=tuple(sorted(one.back for one in samples if one.back is not None)),
             faults=tuple(f"{scene}: {fault}" for one in samples if (fault := fault_of(one)) is not None),
+            why=tuple(one.why for one in samples if one.why),
         )
 
 
@@ -113,6 +116,7 @@ def report_object(found: Sequence[SceneSummary]) -> dict[str, Any]:
             "back": [round(value, 3) for value in one.back],
             "back_target": BACK_AFTER_NOTICE,
             "missed": list(one.faults),
+            "why": [list(timelines) for timelines in one.why],
         }
         for one in found
     ]
