@@ -1,15 +1,18 @@
-"""libnice as a program: ``/usr/bin/python3 libnice_agent.py controlling|controlled [PROPERTY=VALUE]...``.
+"""libnice as a program: ``/usr/bin/python3 libnice_agent.py controlling|controlled [PROPERTY=NUMBER]...``.
 
-A stand-alone script for the system's Python, which alone has GObject introspection. It talks in lines of JSON:
-first it prints ``{"sdp": ...}``; it reads the other side's description as a JSON string; from then on it prints
-``{"state": ...}`` and ``{"received": ...}`` as they come, and sends each further line to the other side. It
-ends when its stdin does, or by itself after ``LIFETIME``.
+A stand-alone script for the system's Python, which alone has GObject introspection. It talks in lines of
+JSON: first it prints ``{"sdp": ...}``; it reads the other side's description as a JSON string; from then on
+it prints ``{"state": ...}`` and ``{"received": ...}`` as they come, and sends each further line to the other
+side. It ends when its stdin does, or by itself after ``LIFETIME``.
 
-Deviation from how C programs use libnice: ``nice_agent_attach_recv`` cannot be introspected, so it is polled.
+Receiving is what introspection has no way for: ``nice_agent_attach_recv`` is left out, because nothing says
+when its callback may be freed, and ``nice_agent_recv_nonblocking`` gets a buffer of any length and crashes.
+So that one function is called by ctypes.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import sys
 from typing import Any
@@ -19,13 +22,18 @@ import gi  # type: ignore[import-not-found]  # of the system, and not of our env
 gi.require_version("Nice", "0.1")
 from gi.repository import GLib, Nice  # type: ignore[import-not-found]  # noqa: E402 (the version comes first)
 
-POLL_INTERVAL = 2
-"""Milliseconds."""
+LIBRARY = "libnice.so.10"
+"""Which ``gir1.2-nice-0.1`` describes, and has loaded by then."""
 
 LIFETIME = 20_000
 """Milliseconds; more than any test waits."""
 
 COMPONENT = 1
+
+RECEIVE = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p
+)
+"""NiceAgentRecvFunc: agent, stream, component, length, data, and nothing."""
 
 
 def tell(**words: object) -> None:
@@ -36,11 +44,14 @@ def tell(**words: object) -> None:
 def make_agent(arguments: list[str]) -> tuple[Any, int]:
     """An agent with one stream, whose candidates on the loopback interface are gathered."""
     role, *properties = arguments
-    agent = Nice.Agent.new(GLib.MainContext.default(), Nice.Compatibility.RFC5245)
-    options: dict[str, object] = {"controlling-mode": role == "controlling", "upnp": False, "ice-tcp": False}
-    options |= {name: int(value) for name, value in (one.split("=") for one in properties)}
-    for name, value in options.items():
-        agent.set_property(name, value)
+    options = {name.replace("-", "_"): int(value) for name, value in (one.split("=") for one in properties)}
+    agent = Nice.Agent(
+        compatibility=Nice.Compatibility.RFC5245,
+        controlling_mode=role == "controlling",
+        upnp=False,
+        ice_tcp=False,
+        **options,
+    )
     address = Nice.Address.new()
     address.set_from_string("127.0.0.1")
     agent.add_local_address(address)
@@ -54,20 +65,18 @@ def make_agent(arguments: list[str]) -> tuple[Any, int]:
     return agent, stream
 
 
-def receive(agent: Any, stream: int) -> bool:
-    """Lets the agent read its socket; true, so that it is called again."""
-    try:
-        length, data = agent.recv_nonblocking(stream, COMPONENT, None)
-    except GLib.Error:
-        return True  # nothing there but, perhaps, checks, which it has taken
-    if length > 0:
-        tell(received=bytes(data[:length]).decode())
-    return True
+def receive(_agent: int, _stream: int, _component: int, length: int, data: int, _nothing: int) -> None:
+    """Called by libnice with what is no check."""
+    tell(received=ctypes.string_at(data, length).decode())
 
 
 def main() -> None:
     """The program."""
     agent, stream = make_agent(sys.argv[1:])
+    attach_recv = ctypes.CDLL(LIBRARY).nice_agent_attach_recv
+    address = ctypes.c_void_p(hash(agent))  # which is what an object of GLib hashes to
+    callback = RECEIVE(receive)
+    attach_recv(address, stream, COMPONENT, None, callback, None)
     tell(sdp=agent.generate_local_sdp())
     agent.parse_remote_sdp(json.loads(sys.stdin.readline()))
     loop = GLib.MainLoop()
@@ -83,7 +92,6 @@ def main() -> None:
     GLib.io_add_watch(
         GLib.IOChannel.unix_new(sys.stdin.fileno()), GLib.PRIORITY_DEFAULT, GLib.IO_IN | GLib.IO_HUP, read
     )
-    GLib.timeout_add(POLL_INTERVAL, receive, agent, stream)
     GLib.timeout_add(LIFETIME, loop.quit)
     loop.run()
 
