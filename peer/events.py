@@ -43,12 +43,5 @@ class PathFound:
 
 
 NodeEvent = (
-    ClientsChanged
-    | Awoke
-    | WakingFailed
-    | ServerLost
-    | ServerBack
-    | ServerRefuses
-    | PathLost
-    | PathFound
+    ClientsChanged | Awoke | WakingFailed | ServerLost | ServerBack | ServerRefuses | PathLost | PathFound
 )
