@@ -8,6 +8,7 @@ order                  what it does                                             
 ``open ROUND COUNT``   so many channels, each between two nodes of its own                  ``{}``
 ``send``               has every channel send a question every ``QUESTION_INTERVAL``        ``{}``
 ``wait SINCE LIMIT``   until data flow on every channel, in both directions, or for so long ``{}``
+``settle SINCE LIMIT`` the same for the channels that ask                                   ``{}``
 ``close SINCE``        ends the round                                                       a list, see below
 =====================  ===================================================================  ==================
 
@@ -77,6 +78,11 @@ class Line:
         self._answers: list[tuple[float, float]] = []
         self.is_sending = False
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether it was told to, or has reason to."""
+        return self.is_sending or bool(self._trace.doubted_at)
+
     async def listen(self) -> None:
         """Answers questions, and notes answers, until the channel ends."""
         async for data in self._channel:
@@ -88,7 +94,7 @@ class Line:
     async def ask(self) -> None:
         """Asks while it is told to, or has reason to; ended by being cancelled."""
         while self._channel.is_open:
-            if self.is_sending or self._trace.doubted_at:
+            if self.is_asking:
                 self._send(_QUESTION + b"%.6f" % time.monotonic())
             await asyncio.sleep(QUESTION_INTERVAL)
 
@@ -150,12 +156,12 @@ class Side:
             case "send":
                 for line in self._lines:
                     line.is_sending = True
-            case "wait":
-                await self._wait(*map(float, arguments))
+            case "wait" | "settle":
+                await self._wait(*map(float, arguments), only_asking=order == "settle")
             case "close":
                 return await self._close(float(arguments[0]))
             case _:
-                sys.exit(f"order: got {order!r}, expected open, send, wait or close")
+                sys.exit(f"order: got {order!r}, expected open, send, wait, settle or close")
         return {}
 
     async def _open_all(self, number: str, count: int) -> None:
@@ -165,9 +171,10 @@ class Side:
         self._tasks = [asyncio.create_task(line.ask()) for line in self._lines]
         self._tasks += [asyncio.create_task(line.listen()) for line in self._lines]
 
-    async def _wait(self, since: float, limit: float) -> None:
+    async def _wait(self, since: float, limit: float, *, only_asking: bool) -> None:
         for _ in range(round(limit / POLL_INTERVAL)):
-            if all(line.answered_at(since) for line in self._lines):
+            waiting = [line for line in self._lines if line.answered_at(since) is None]
+            if not any(line.is_asking or not only_asking for line in waiting):
                 return
             await asyncio.sleep(POLL_INTERVAL)
 

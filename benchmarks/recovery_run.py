@@ -167,6 +167,7 @@ class _Crew:
             self._order("send")
         asked_at = time.monotonic()
         self._order(f"wait {ended_at} {PATIENCE_SENDING}", senders or tuple(Role))
+        self._order(f"settle {ended_at} {PATIENCE_SENDING}")
         told = self._order(f"close {ended_at}")
         return [
             _sample(scene, began_at, asked_at, dict(zip(Role, both, strict=True)))
@@ -199,7 +200,8 @@ def _sample(scene: Scene, began_at: float, asked_at: float, told: Mapping[Role, 
     """What is made of both sides' reports of one channel."""
     sides = [told[role] for role in _SENDERS[scene.use] or tuple(Role)]
     ended = next((side["ended"] for side in told.values() if side["ended"]), "")
-    aware = [side for side in sides if side["doubted_at"] is not None]
+    noticing = (*sides, *(side for side in told.values() if side not in sides))
+    aware = [side for side in noticing if side["doubted_at"] is not None]
     if aware:
         first = min(aware, key=lambda side: float(side["doubted_at"]))
         noticed, counted_from, answered_at = (

@@ -553,6 +553,10 @@ class PeerSession:
             self._send_frame(heard.reply, (base, source))
         if heard.is_new:
             self._proven = (base, source)
+            if self.path is not None and self._proven != _way_of(self.path):
+                self.ice.hurry(
+                    now
+                )  # the peer's NAT may have given it another port: does ours still lead there?
         if heard.event is not None:
             self._events.append(heard.event)
         if heard.closes:
@@ -562,7 +566,11 @@ class PeerSession:
         if self._is_ended or self._lost is not None:
             return None
         path = self.path
-        return self._proven if path is None else _way_of(path)
+        if path is None or (self.is_in_doubt and self._proven is not None):
+            return (
+                self._proven
+            )  # in doubt, too: a peer whose NAT has moved it may be heard, and not noticed it
+        return _way_of(path)
 
     def _send_frame(self, data: bytes, way: _Way) -> None:
         base, destination = way

@@ -54,6 +54,20 @@ def test_who_only_listens_notices_soon_after_the_sender_that_nothing_comes_any_m
     assert at - broken_at <= SILENCE + NOTICED_SENDING
 
 
+def test_a_peer_whose_nat_has_moved_it_is_answered_where_its_data_come_from() -> None:
+    pair = connected("symmetric", "address-restricted")
+    elsas, annas = pair.endpoints
+    router_of(pair).reboot()
+    for _ in range(75):
+        elsas.send_datagram(elsas.sessions[0], b"hello?", pair.now)
+        pair.drain(pair.elsa)
+        pair.advance(0.02)
+    annas.send_datagram(annas.sessions[0], b"I hear you", pair.now)
+    pair.drain(pair.anna)
+    pair.advance(0.1)
+    assert heard(pair, 0) == [b"I hear you"]
+
+
 def test_the_silence_after_data_is_looked_into_once_by_each_side() -> None:
     pair = connected("full-cone", "port-restricted")
     say(pair, b"hello", index=1)
