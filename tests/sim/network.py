@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import random
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from natcore.address import IPAddress, TransportAddress
@@ -34,6 +35,7 @@ class Link:
         drop: the probability that a packet is lost.
         duplicate: the probability that a packet arrives twice.
         is_cut: nothing passes.
+        hops: routers on the way; a packet whose TTL outlives them arrives. None: all do.
     """
 
     latency: float = 0.025
@@ -41,6 +43,7 @@ class Link:
     drop: float = 0.0
     duplicate: float = 0.0
     is_cut: bool = False
+    hops: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class Network:
         """Takes a datagram from a host in that network, up to the network in which its destination is."""
         self.sent.append((now, transmit))
         data, way = transmit.data, Way(_endpoint(transmit.base), _endpoint(transmit.destination))
+        ttl = inf if transmit.ttl is None or self.link.hops is None else transmit.ttl
         while place is not None and (place, way.destination.address) not in self._stations:
             if way.destination.address == place.address:
                 turned = place.hairpin(way, now)
@@ -98,10 +102,10 @@ class Network:
             translated = place.outbound(way, now)
             if translated is None:
                 return
-            way, place = translated, self._outside[place]
-        if place is None:
+            way, place, ttl = translated, self._outside[place], ttl - 1
+        if place is None and ttl > (self.link.hops or 0):
             self._pass_link(_packet(data, way), now)
-        else:
+        elif place is not None:
             self._schedule(_packet(data, way), place, now + LAN_LATENCY)
 
     def observe(
