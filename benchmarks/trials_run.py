@@ -45,7 +45,5 @@ def run_one(job: Job) -> tuple[Trial, Ending]:
     (caller, callee), seed, circumstances = job
     trial = Trial.drawn(profile(caller), profile(callee), seed)
     if circumstances is not None:
-        trial = Trial(
-            caller=trial.caller, callee=trial.callee, seed=seed, circumstances=circumstances
-        )
+        trial = Trial(caller=trial.caller, callee=trial.callee, seed=seed, circumstances=circumstances)
     return trial, trial.run()

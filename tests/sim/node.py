@@ -14,7 +14,7 @@ from random import Random
 
 from natcore.address import IPAddress, TransportAddress
 from natcore.agent import RandomBytes
-from natcore.channel import SocketsReleased
+from natcore.channel import PeerSession, SocketsReleased
 from natcore.discovery import (
     SAMPLE_COUNT,
     SOCKET_COUNT,
@@ -23,7 +23,14 @@ from natcore.discovery import (
     PortSampler,
     value_of,
 )
-from natcore.endpoint import Awoke, ClientEndpoint, SessionEventOccurred, SocketsWanted, WakingFailed
+from natcore.endpoint import (
+    Awoke,
+    ClientEndpoint,
+    SessionEventOccurred,
+    SessionStarted,
+    SocketsWanted,
+    WakingFailed,
+)
 from natcore.hardnat import HardNatLimits, PortSample, SideSummary
 from natcore.nat import PortAllocation
 from peer.node import SAMPLE_INTERVAL
@@ -100,6 +107,12 @@ class NodeHost(Participant):
     def is_settled(self) -> bool:
         """Whether its NAT has been measured, or it is known that no UDP passes."""
         return WakingFailed in self.first or (self.report is not None and self._asking is None)
+
+    @property
+    def session(self) -> PeerSession | None:
+        """The first one that there was."""
+        started = self.first.get(SessionStarted, (0.0, None))[1]
+        return started.session if isinstance(started, SessionStarted) else None
 
     @property
     def counts_up(self) -> bool:

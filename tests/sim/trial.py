@@ -8,21 +8,28 @@ has chosen (round trip, loss, jitter, who is late) happens the same way in every
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cache
 from ipaddress import IPv4Address
 from random import Random
 
 from natcore.address import TransportAddress
 from natcore.channel import MessageConfirmed, SessionConfirmed, SessionEnded
-from natcore.endpoint import ClientEndpoint, ConnectFailed, EndpointConfig, SessionStarted, WakingFailed
-from natcore.nat import Outcome, PortAllocation, expected_outcome
+from natcore.endpoint import ClientEndpoint, ConnectFailed, EndpointConfig, WakingFailed
+from natcore.hardnat import HardNatLimits, SideSummary, Technique, plan
+from natcore.nat import EarlyInbound, Outcome, PortAllocation, expected_outcome
 from natcore.registry.reflection import Offer
 from netlab.profiles import NatProfile
+from peer.exit_codes import ExitCode
 from peer.node import CONNECT_TIMEOUT
+from peer.report import TECHNIQUES
 from tests.sim.conversation import Conversation
+from tests.sim.discovery import OtherDevice
+from tests.sim.hard import summary
 from tests.sim.network import Link, Network, Place
 from tests.sim.node import NodeHost
-from tests.sim.pair import local_host, make_sites, seeded, session_events, settle
+from tests.sim.pair import local_host, make_sites, seeded, settle
 from tests.sim.server import ServerHost
 
 SERVER_IPS = (IPv4Address("198.51.100.10"), IPv4Address("198.51.100.20"))
@@ -46,6 +53,9 @@ LOSS = 0.1
 HOPS = (1, 12)
 """Routers between the two homes: in the lab, where what shall die early does not, and on the internet."""
 
+BACKGROUNDS = (0.0, 0.0, 20.0)
+"""New mappings a second that others make at each NAT."""
+
 CALLS_AFTER = (0.0, 0.5, 2.0, 12.0)
 """Seconds that the two have been listening, when one calls: what was measured ages."""
 
@@ -53,6 +63,41 @@ SETTLED_WITHIN = 20.0
 """Seconds from the start in which a side has measured its NAT, or knows that UDP is blocked."""
 
 MESSAGE = b"hello"
+
+
+class Promise(Enum):
+    """What two profiles ought to come to."""
+
+    DIRECT = "direct"
+    """Always, by plain checks: the law says so (natcore.nat)."""
+    PROBABLE = "probable"
+    """Nearly always, by prediction or birthday probing."""
+    OPEN = "open"
+    """Either way: a NAT moves its mapping when a packet comes early, which is for the timing to say."""
+    APART = "apart"
+    """Never: no UDP passes, or neither can aim at the other."""
+
+
+@cache
+def promise_of(caller: NatProfile, callee: NatProfile, *, hops: int) -> Promise:
+    """What two profiles ought to come to, so many routers from each other."""
+    law = expected_outcome(caller.seen, callee.seen)
+    if law is Outcome.DIRECT:
+        return Promise.DIRECT
+    limits = HardNatLimits()
+    if law is Outcome.IMPOSSIBLE:
+        if plan(_summary(caller), _summary(callee), limits).technique is Technique.GIVE_UP:
+            return Promise.APART
+        dies_early = limits.opener_ttl is not None and hops >= limits.opener_ttl
+        if dies_early or not any(one.seen.early_inbound is EarlyInbound.REMAPS for one in (caller, callee)):
+            return Promise.PROBABLE
+    return Promise.OPEN
+
+
+def _summary(behind: NatProfile) -> SideSummary:
+    """What is to be measured of a NAT."""
+    samples = [(0.0, port) for port in range(20_000, 20_004)]
+    return replace(summary(behind, samples, 0.0, HardNatLimits()), udp_blocked=behind.seen.udp_blocked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +109,7 @@ class Circumstances:
         jitter: seconds, up to so many more for each packet.
         loss: the probability that a datagram is lost; TCP is spared.
         hops: of the path between the homes.
+        background: new mappings a second that others make at each NAT.
         lags: round trips that the caller and the callee hear the server later.
         calls_after: seconds that both have been listening when one calls.
     """
@@ -72,6 +118,7 @@ class Circumstances:
     jitter: float = 0.0
     loss: float = 0.0
     hops: int = 1
+    background: float = 0.0
     lags: tuple[float, float] = (0.0, 0.0)
     calls_after: float = 0.0
 
@@ -84,6 +131,7 @@ class Circumstances:
             jitter=chance.choice((0.0, rtt * chance.random() / 4)),
             loss=chance.choice((0.0, LOSS)),
             hops=chance.choice(HOPS),
+            background=chance.choice(BACKGROUNDS),
             lags=(lag, 0.0) if chance.random() < 0.5 else (0.0, lag),
             calls_after=chance.choice(CALLS_AFTER),
         )
@@ -91,7 +139,8 @@ class Circumstances:
     def __str__(self) -> str:
         return (
             f"{self.rtt * 1e3:g} ms round trip and up to {self.jitter * 1e3:.1f} more, {self.loss:.0%} lost,"
-            f" {self.hops} hops, lags {self.lags[0]:g} and {self.lags[1]:g} RTT,"
+            f" {self.hops} hops, {self.background:g} strange mappings a second,"
+            f" lags {self.lags[0]:g} and {self.lags[1]:g} RTT,"
             f" called after {self.calls_after:g} s"
         )
 
@@ -119,9 +168,9 @@ class Trial:
         return cls(caller=caller, callee=callee, seed=seed, circumstances=Circumstances.drawn(chance))
 
     @property
-    def expected(self) -> Outcome:
-        """What plain checks come to, by law."""
-        return expected_outcome(self.caller.seen, self.callee.seen)
+    def promise(self) -> Promise:
+        """What it ought to come to."""
+        return promise_of(self.caller, self.callee, hops=self.circumstances.hops)
 
     def run(self) -> Ending:
         """Holds it."""
@@ -136,19 +185,23 @@ class Ending:
     """What came of a trial.
 
     Attributes:
-        is_direct: both sides have a path, and the message was delivered.
-        seconds: from the order to connect until the caller had a path, or until it was told that there is
-            none.
-        technique: by which they met, or were to meet; None where they were not introduced.
+        code: what ``peer connect`` would end with.
+        seconds: from the order to connect until the caller had a path, or was told that there is none.
+        technique: by which they met, as ``peer connect`` names it; None where they did not.
         reason: why there is no path, for people; empty where there is one.
         packets: of the side that sent more.
     """
 
-    is_direct: bool
+    code: ExitCode
     seconds: float
     technique: str | None
     reason: str
     packets: int
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether both have a path, and the message was delivered."""
+        return self.code is ExitCode.OK
 
 
 class _Call(Conversation):
@@ -168,6 +221,8 @@ class _Call(Conversation):
         self._nodes: list[NodeHost] = []
         for name, site, place in zip(("elsa", "anna"), sites, places, strict=True):
             _let_it_have_lived(place, trial.seed)
+            if place is not None and at.background:
+                self.take_part(OtherDevice(place, at.background, trial.seed))
             node = NodeHost(
                 name, site.host.ip, place, self.network, chance=Random(f"{trial.seed} {name} host")
             )
@@ -222,35 +277,32 @@ class _Call(Conversation):
 
     def _ending(self, began_at: float) -> Ending:
         told = self._nodes[0].first
-        kinds = SessionConfirmed if self._have_met else SessionEnded, ConnectFailed, WakingFailed
-        at, last = next((told[kind] for kind in kinds if kind in told), (self.now, None))
-        sessions = [started.session for node in self._nodes for started in _started(node)]
-        plan = sessions[0].plan if sessions else None
-        technique = sessions[0].technique if self._have_met else None if plan is None else plan.technique
+        kind = SessionConfirmed if self._have_met else SessionEnded
+        ends = (told[one] for one in (kind, ConnectFailed, WakingFailed) if one in told)
+        at, last = next(ends, (self.now, None))
+        sessions = [node.session for node in self._nodes if node.session is not None]
+        code, reason = _in_words(last)
         return Ending(
-            is_direct=self._have_met,
+            code=code,
             seconds=max(0.0, at - began_at),
-            technique=None if technique is None else technique.value,
-            reason="" if self._have_met else _reason(last),
+            technique=TECHNIQUES[sessions[0].technique] if self._have_met else None,
+            reason=reason,
             packets=max((one.packets_sent for one in sessions), default=0),
         )
 
 
-def _started(node: NodeHost) -> list[SessionStarted]:
-    event = node.first.get(SessionStarted, (0.0, None))[1]
-    return [event] if isinstance(event, SessionStarted) else []
-
-
-def _reason(event: object) -> str:
-    match event:
+def _in_words(last: object) -> tuple[ExitCode, str]:
+    match last:
+        case SessionConfirmed():
+            return ExitCode.OK, ""
         case SessionEnded():
-            return f"{event.reason.value if event.reason else 'closed'} ({event.detail})"
+            return ExitCode.NO_PATH, f"{last.reason.value if last.reason else 'closed'} ({last.detail})"
         case ConnectFailed():
-            return f"{event.code.value} ({event.reason})"
+            return ExitCode.PEER_UNAVAILABLE, last.reason
         case WakingFailed():
-            return event.reason
+            return ExitCode.NOT_AWAKE, last.reason
         case _:
-            return "not in time"
+            return ExitCode.NO_PATH, "none was found in time"
 
 
 def _let_it_have_lived(place: Place, seed: int) -> None:
