@@ -1,4 +1,4 @@
-"""Many trials of tests/sim/trial.py, on all processors."""
+"""Many trials of tests/sim/trial.py, in as many processes as there are processors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 
 from netlab.profiles import profile
 from tests.sim.trial import Circumstances, Ending, Trial
@@ -13,26 +14,25 @@ from tests.sim.trial import Circumstances, Ending, Trial
 Pair = tuple[str, str]
 """Names of the caller's profile and of the callee's."""
 
+Job = tuple[Pair, int, Circumstances | None]
+"""A pair, a seed, and the circumstances where it is not the seed that chooses them."""
+
 CHUNK = 16
 """Trials that a process takes at a time."""
 
 PROGRESS_EVERY = 1000
 
-Job = tuple[Pair, int, Circumstances | None]
-"""A pair, a seed, and the circumstances where it is not the seed that chooses them."""
 
-
-def jobs_of(pairs: Sequence[Pair], trials: int, *, first_seed: int = 0) -> Iterator[Job]:
+def jobs_of(pairs: Sequence[Pair], trials: int, first_seed: int = 0) -> Iterator[Job]:
     """So many, the pairs in turn, each turn with the next seed."""
     for number in range(trials):
         yield pairs[number % len(pairs)], first_seed + number // len(pairs), None
 
 
-def run_all(jobs: Sequence[Job], *, processes: int | None = None) -> list[tuple[Trial, Ending]]:
+def run_all(jobs: Sequence[Job]) -> list[tuple[Trial, Ending]]:
     """Every trial and how it ended, in order."""
-    count = processes or len(os.sched_getaffinity(0))
-    done = []
-    with ProcessPoolExecutor(count) as pool:
+    done: list[tuple[Trial, Ending]] = []
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         for one in pool.map(run_one, jobs, chunksize=CHUNK):
             done.append(one)
             if len(done) % PROGRESS_EVERY == 0:
@@ -45,5 +45,5 @@ def run_one(job: Job) -> tuple[Trial, Ending]:
     (caller, callee), seed, circumstances = job
     trial = Trial.drawn(profile(caller), profile(callee), seed)
     if circumstances is not None:
-        trial = Trial(caller=trial.caller, callee=trial.callee, seed=seed, circumstances=circumstances)
+        trial = replace(trial, circumstances=circumstances)
     return trial, trial.run()

@@ -77,21 +77,25 @@ class Promise(Enum):
     APART = "apart"
     """Never: no UDP passes, or neither can aim at the other."""
 
+    def is_kept(self, ending: Ending) -> bool:
+        """Whether one ending is in accord with it."""
+        return ending.is_direct is _WANTED.get(self, ending.is_direct)
+
+
+_WANTED = {Promise.DIRECT: True, Promise.PROBABLE: True, Promise.APART: False}
+
 
 @cache
-def promise_of(caller: NatProfile, callee: NatProfile, *, hops: int) -> Promise:
-    """What two profiles ought to come to, so many routers from each other."""
+def promise_of(caller: NatProfile, callee: NatProfile) -> Promise:
+    """What two profiles ought to come to."""
     law = expected_outcome(caller.seen, callee.seen)
     if law is Outcome.DIRECT:
         return Promise.DIRECT
-    limits = HardNatLimits()
-    if law is Outcome.IMPOSSIBLE:
-        if plan(_summary(caller), _summary(callee), limits).technique is Technique.GIVE_UP:
-            return Promise.APART
-        dies_early = limits.opener_ttl is not None and hops >= limits.opener_ttl
-        if dies_early or not any(one.seen.early_inbound is EarlyInbound.REMAPS for one in (caller, callee)):
-            return Promise.PROBABLE
-    return Promise.OPEN
+    planned = plan(_summary(caller), _summary(callee), HardNatLimits()).technique
+    if planned is Technique.GIVE_UP:
+        return Promise.APART
+    remaps = any(one.seen.early_inbound is EarlyInbound.REMAPS for one in (caller, callee))
+    return Promise.OPEN if remaps else Promise.PROBABLE
 
 
 def _summary(behind: NatProfile) -> SideSummary:
@@ -164,13 +168,15 @@ class Trial:
     @classmethod
     def drawn(cls, caller: NatProfile, callee: NatProfile, seed: int) -> Trial:
         """The trial of that seed."""
-        chance = Random(f"{caller.name} {callee.name} {seed}")
-        return cls(caller=caller, callee=callee, seed=seed, circumstances=Circumstances.drawn(chance))
+        circumstances = Circumstances.drawn(Random(f"{caller.name} {callee.name} {seed}"))
+        if any(one.seen.port_pool for one in (caller, callee)):
+            circumstances = replace(circumstances, background=0.0)  # it would take every port of a small pool
+        return cls(caller=caller, callee=callee, seed=seed, circumstances=circumstances)
 
     @property
     def promise(self) -> Promise:
         """What it ought to come to."""
-        return promise_of(self.caller, self.callee, hops=self.circumstances.hops)
+        return promise_of(self.caller, self.callee)
 
     def run(self) -> Ending:
         """Holds it."""
