@@ -13,14 +13,22 @@ PAIR = ("port-restricted", "symmetric")
 BIRTHDAY = "birthday-probing"
 
 
-def simulated(code: ExitCode, technique: str | None, seconds: float = 1.0) -> tuple[Trial, Ending]:
-    one, other = map(profile, PAIR)
+def simulated(
+    code: ExitCode, technique: str | None, seconds: float = 1.0, *, pair: tuple[str, str] = PAIR
+) -> tuple[Trial, Ending]:
+    one, other = map(profile, pair)
     ending = Ending(code=code, seconds=seconds, technique=technique, reason="none", packets=1)
     return Trial(caller=one, callee=other, seed=1, circumstances=Circumstances()), ending
 
 
-def in_lab(code: int = 0, technique: str | None = BIRTHDAY, seconds: float | None = 1.0) -> Call:
-    caller, callee = PAIR
+def in_lab(
+    code: int = 0,
+    technique: str | None = BIRTHDAY,
+    seconds: float | None = 1.0,
+    *,
+    pair: tuple[str, str] = PAIR,
+) -> Call:
+    caller, callee = pair
     return Call(
         caller=caller, callee=callee, code=code, technique=technique, seconds=seconds, reason="silence"
     )
@@ -30,8 +38,18 @@ def test_they_agree_where_the_lab_s_ending_is_among_the_simulation_s() -> None:
     both = [simulated(ExitCode.OK, BIRTHDAY), simulated(ExitCode.NO_PATH, None)]
     found = compare([in_lab()], both)
     assert found.disputed == ()
-    assert found.undecided == (PAIR,)
     assert not found.amiss
+
+
+def test_a_pair_that_is_open_to_timing_is_counted_and_not_judged() -> None:
+    pair = ("port-restricted", "naive")
+    found = compare(
+        [in_lab(1, None, None, pair=pair)],
+        [simulated(ExitCode.OK, "plain-checks", pair=pair), simulated(ExitCode.NO_PATH, None, pair=pair)],
+    )
+    assert found.disputed == ()
+    assert (found.open_to_timing, found.open_met) == (1, (0.0, 0.5))
+    assert "of 1 open to timing 0% met in the lab, 50% in trials" in found.to_text()
 
 
 def test_another_outcome_and_another_technique_are_disputed() -> None:
