@@ -1,9 +1,10 @@
-"""What ``peer.node`` does around a client endpoint, in virtual time: sockets, and knowing one's own NAT.
+"""What ``peer.node`` and ``peer.own_nat`` do around a client endpoint, in virtual time.
 
 The endpoint's own socket is there from the start. Whatever else is opened, to measure the NAT, to sample its
 next ports, for a hard attempt, gets a port that this host has never used. The decisions are the endpoint's
 and the discovery's; what the shell adds is written here a second time, without asyncio: measure after waking,
 and where the NAT counts up, sample before connecting, every ten seconds, and after an attempt has used ports.
+The lifetime of mappings is not measured.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from natcore.endpoint import (
 )
 from natcore.hardnat import HardNatLimits, PortSample, SideSummary
 from natcore.nat import PortAllocation
-from peer.node import SAMPLE_INTERVAL
+from peer.own_nat import SAMPLE_INTERVAL
 from tests.sim.conversation import Participant
 from tests.sim.network import Network, Packet, Place
 
