@@ -65,9 +65,9 @@ types: $(SET_UP) ## types, strictly
 	@$(BIN)/mypy
 
 # Each benchmark ends with 1 where it misses a target, and the others run nonetheless.
-bench: $(SET_UP) lab-tools docker-tools stun-clients peer-labs ## how fast and how surely: paths beside aioice, all pairs, recovery, checks, hard pairs, labs
+bench: $(SET_UP) lab-tools docker-tools stun-clients peer-labs ## how fast and how surely: paths beside aioice, all pairs, recovery, checks, trials, hard pairs, labs
 	@missed=; \
-	for name in time_to_path direct_pairs recovery discovery lab_times hard_pairs; do \
+	for name in time_to_path direct_pairs recovery discovery trials lab_times hard_pairs; do \
 	    runner=$$([ $$name = lab_times ] && echo '$(WITH_ENGINE)' || echo '$(AS_ROOT)'); \
 	    echo "== $$name"; $$runner $(BIN)/python -m benchmarks.$$name; code=$$?; \
 	    [ $$code != 130 ] || exit 130; [ $$code = 0 ] || missed+=" $$name"; \
