@@ -50,6 +50,7 @@ from natcore.ice.events import (
 )
 from natcore.ice.nomination import Nomination
 from natcore.ice.outstanding import OutstandingCheck, OutstandingChecks
+from natcore.ice.pacing import Pacing
 from natcore.ice.pair import CandidatePair, PairState
 from natcore.ice.remote import RemoteCandidates
 from natcore.ice.state import MOVES, AgentState, IceCounters, diagnose
@@ -85,8 +86,8 @@ class IceAgent:
         self._checklist = CheckList(max_pairs=config.max_pairs)
         self._checks = OutstandingChecks()
         self._opened: set[tuple[TransportAddress, TransportAddress]] = set()
-        self._burst_left = config.initial_burst
-        self._next_check_at = self._give_up_at = float("inf")
+        self._pacing = Pacing(config)
+        self._give_up_at = float("inf")
         self._nomination = Nomination()
         self._consent: Consent | None = None
         self._transmits: list[Transmit] = []
@@ -104,7 +105,7 @@ class IceAgent:
             MisuseError: it was started or closed before.
         """
         self._move_to(AgentState.CHECKING)
-        self._next_check_at = now
+        self._pacing.begin(now)
         self._give_up_at = now + self._config.give_up_after
         for candidate in remote_candidates:
             self.add_remote_candidate(candidate, now)
@@ -114,7 +115,6 @@ class IceAgent:
         """Adds a candidate of the peer's, before or while checking (RFC 8838 section 11)."""
         if self._remote_candidates.add(candidate):
             self._checklist.pair_with(self._local_candidates, candidate)
-            self._next_check_at = min(self._next_check_at, now)
 
     def hold(self, candidates: Iterable[LocalCandidate]) -> None:
         """Takes further sockets on which the peer's checks may arrive; a pair is made when one does."""
@@ -145,6 +145,11 @@ class IceAgent:
         if self._consent is not None:
             self._consent.hurry(now)
             self.handle_timer(now)
+
+    def doubt(self) -> None:
+        """The owner knows that the path is broken; it stays in use until there is another."""
+        if self._consent is not None:
+            self._consent.is_in_doubt = True
 
     def close(self) -> None:
         """Ends the session; nothing is sent or told any more."""
@@ -219,7 +224,7 @@ class IceAgent:
         instants = (
             self._give_up_at,
             self._nomination.get_timer(is_controlling=self.is_controlling),
-            self._next_check_at if self._has_checks_to_start() else None,
+            self._next_check_at(),
             None if self._consent is None else self._consent.get_timer(),
             self._checks.get_timer(),
         )
@@ -392,27 +397,25 @@ class IceAgent:
 
     # --- checking ----------------------------------------------------------------------------------------
 
-    def _has_checks_to_start(self) -> bool:
-        return self._nomination.selected is None and (
-            self._checklist.has_triggered or any(pair.state is PairState.WAITING for pair in self._checklist)
-        )
+    def _next_check_at(self) -> float | None:
+        if self._nomination.selected is not None:
+            return None
+        waiting = {pair.base for pair in self._checklist if pair.state is PairState.WAITING}
+        return min(map(self._pacing.due_at, waiting), default=None)
 
     def _start_due_checks(self, now: float) -> None:
-        """Triggered checks go at once; ordinary ones in a small burst and then one every Ta.
+        """Triggered checks go at once; ordinary ones when their socket's turn has come.
 
         Deviation from RFC 8445 section 6.1.4.2, which paces triggered checks too. They answer authentic
         checks one for one, so they cannot be more than the peer paced, and waiting costs a NAT's patience.
         """
         while self._nomination.selected is None:
-            is_paced = not self._checklist.has_triggered
-            if is_paced and not self._burst_left and now < self._next_check_at:
-                return
-            pair = self._checklist.next_to_check(is_controlling=self.is_controlling)
+            pair = self._checklist.next_triggered()
             if pair is None:
-                return
-            if is_paced:
-                self._burst_left = max(0, self._burst_left - 1)
-                self._next_check_at = now + self._config.pacing_interval
+                pair = self._checklist.next_ordinary(lambda base: self._pacing.due_at(base) <= now)
+                if pair is None:
+                    return
+                self._pacing.started(pair.base, now)
             pair.move_to(PairState.IN_PROGRESS)
             self._start_check(pair, now, nominates=False, schedule=self._config.check_schedule)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 
 from natcore.address import TransportAddress
-from natcore.ice.candidate import Candidate, LocalCandidate
+from natcore.ice.candidate import Candidate, CandidateType, LocalCandidate
 from natcore.ice.pair import CandidatePair, PairState
 
 MAX_TRIGGERS = 8
@@ -25,6 +25,7 @@ class CheckList:
         self._max_pairs = max_pairs
         self._pairs: dict[tuple[TransportAddress, TransportAddress], CandidatePair] = {}
         self._triggered: deque[CandidatePair] = deque()
+        self._turns: Counter[tuple[TransportAddress, CandidateType]] = Counter()
         self.dropped_pairs = 0
 
     def __iter__(self) -> Iterator[CandidatePair]:
@@ -72,19 +73,30 @@ class CheckList:
         self._triggered.append(pair)
         return True
 
-    @property
-    def has_triggered(self) -> bool:
-        """Whether a triggered check is waiting."""
-        return bool(self._triggered)
-
-    def next_to_check(self, *, is_controlling: bool) -> CandidatePair | None:
-        """Takes the next pair to check: triggered ones first, then the best that is waiting (6.1.4.2)."""
+    def next_triggered(self) -> CandidatePair | None:
+        """Takes the oldest pair whose check was triggered, if it is still to be checked."""
         while self._triggered:
             pair = self._triggered.popleft()
             if pair.state is PairState.WAITING:
                 return pair
-        waiting = (pair for pair in self if pair.state is PairState.WAITING)
-        return max(waiting, key=lambda pair: pair.priority(is_controlling=is_controlling), default=None)
+        return None
+
+    def next_ordinary(self, may_send: Callable[[TransportAddress], bool]) -> CandidatePair | None:
+        """Takes the next pair that is waiting, of those whose base may send now.
+
+        The types of the peer's candidates take turns, and within one the best comes first. Deviation from
+        RFC 8445 section 6.1.4.2, where the best pair of all is next: a peer with eight interfaces that lead
+        nowhere from here would have its reflexive candidate checked last.
+        """
+        waiting = [pair for pair in self if pair.state is PairState.WAITING and may_send(pair.base)]
+        if not waiting:
+            return None
+        pair = min(waiting, key=self._turn)
+        self._turns[pair.base, pair.remote.type] += 1
+        return pair
+
+    def _turn(self, pair: CandidatePair) -> tuple[int, int, int]:
+        return self._turns[pair.base, pair.remote.type], -pair.local.priority, -pair.remote.priority
 
     def best_valid(self, *, is_controlling: bool) -> CandidatePair | None:
         """The succeeded pair of highest priority."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from ipaddress import IPv4Address
 from itertools import product
 
@@ -156,7 +157,7 @@ def test_a_triggered_pair_is_checked_before_better_ones_and_once() -> None:
     assert checklist.trigger(worse)
     assert worse.triggers == 1
     for expected in (worse, better, None):
-        pair = checklist.next_to_check(is_controlling=True)
+        pair = checklist.next_triggered() or checklist.next_ordinary(lambda base: True)
         assert pair is expected
         if pair is not None:
             pair.move_to(PairState.IN_PROGRESS)
@@ -168,10 +169,31 @@ def test_a_pair_is_triggered_so_often_and_no_more() -> None:
     assert pair is not None
     for _ in range(MAX_TRIGGERS):
         assert checklist.trigger(pair)
-        assert checklist.next_to_check(is_controlling=True) is pair
+        assert checklist.next_triggered() is pair
         pair.move_to(PairState.IN_PROGRESS)
     assert not checklist.trigger(pair)
     assert pair.state is PairState.IN_PROGRESS
+
+
+def test_the_types_of_the_peer_s_candidates_take_turns_the_best_of_each_first() -> None:
+    checklist = CheckList(max_pairs=10)
+    hosts = [
+        replace(remote(TransportAddress(PEER.ip, port)), priority=2_000_000_000 + port) for port in (1, 2, 3)
+    ]
+    reflexive = remote(ELSEWHERE, CandidateType.SERVER_REFLEXIVE)
+    for one in (*hosts, reflexive):
+        checklist.pair_with([host(BASE)], one)
+    order = []
+    while (pair := checklist.next_ordinary(lambda base: base == BASE)) is not None:
+        pair.move_to(PairState.IN_PROGRESS)
+        order.append(pair.remote)
+    assert order == [hosts[2], reflexive, hosts[1], hosts[0]]
+
+
+def test_a_socket_whose_turn_has_not_come_has_no_ordinary_check() -> None:
+    checklist = CheckList(max_pairs=10)
+    checklist.pair_with([host(BASE)], remote(PEER))
+    assert checklist.next_ordinary(lambda base: base != BASE) is None
 
 
 # --- consent ------------------------------------------------------------------------------------------------
