@@ -356,7 +356,7 @@ class ClientEndpoint:
         self.registration.accept(message, now)
         self._registered = message
         self._events.append(RegistrationConfirmed())
-        self._doubted |= {one.name: now for one in self.sessions if one.ice.is_in_doubt}
+        self._doubted |= {one.name: now for one in self.sessions if one.is_in_doubt}
         if self._wants_to_be_awake:
             self._begin_awake(message, now)
 
