@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 
 from natcore.address import TransportAddress
 from natcore.endpoint import ClientEndpoint, EndpointEvent
+from natcore.ice import LocalCandidate
 from peer.sockets import UdpSocket
 from peer.trace import Trace
 
@@ -67,6 +68,19 @@ class Driver:
             if socket is not None:  # one of many for a hard NAT may be closed by now
                 socket.send(transmit)
         self._arm()
+
+    def replace_hosts(
+        self,
+        candidates: Iterable[LocalCandidate],
+        *,
+        opened: list[UdpSocket],
+        gone: Iterable[TransportAddress],
+    ) -> None:
+        """The machine's addresses have changed; the endpoint hears of it before any socket goes."""
+        self.add_sockets(opened)
+        self.endpoint.set_host_candidates(candidates, self.now)
+        self.transmit()
+        self.close_sockets(gone)
 
     def add_sockets(self, sockets: list[UdpSocket]) -> None:
         """Takes further sockets over."""

@@ -51,11 +51,13 @@ class ServerLink:
     Attributes:
         server: as the user named it.
         far_end: the address that the present connection goes to, or None.
+        near_end: our own address of it, or None.
     """
 
     def __init__(self, server: ServerAddress) -> None:
         self.server = server
         self.far_end: TransportAddress | None = None
+        self.near_end: TransportAddress | None = None
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -79,6 +81,7 @@ class ServerLink:
             raise ServerUnreachable(server=str(self.server), detail=detail) from None
         _set_keepalive(self._writer.get_extra_info("socket"))
         self.far_end = TransportAddress.from_sockaddr(self._writer.get_extra_info("peername"))
+        self.near_end = TransportAddress.from_sockaddr(self._writer.get_extra_info("sockname"))
         logger.info("= connected to %s", self.far_end)
         return self.far_end
 
@@ -109,7 +112,8 @@ class ServerLink:
 
     async def close(self) -> None:
         """Closes the connection after what is queued has been written, and waits a little for that."""
-        writer, self._writer, self._reader, self.far_end = self._writer, None, None, None
+        writer, self._writer, self._reader = self._writer, None, None
+        self.far_end = self.near_end = None
         if writer is None:
             return
         writer.close()

@@ -19,7 +19,7 @@ import contextlib
 import logging
 import secrets
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -48,7 +48,6 @@ from natcore.endpoint import (
 )
 from natcore.errors import MisuseError, PeerError
 from natcore.hardnat import PortSample, SideSummary
-from natcore.ice import CandidateType, LocalCandidate
 from natcore.nat import PortAllocation
 from peer.attempts import Attempts
 from peer.channel import Channel
@@ -57,9 +56,10 @@ from peer.driver import Driver
 from peer.errors import AwakeFailed, NoPath, PeerUnavailable, RegistrationFailed, ServerUnreachable
 from peer.events import NodeEvent, ServerBack, ServerLost, ServerRefuses
 from peer.link import ServerLink, retry_delays
+from peer.network import LocalNetwork, NetworkFollower
 from peer.portmapping import MapperConfig, PortMapper, Wanted, may_be_behind_nat
 from peer.server_address import ServerAddress
-from peer.sockets import UdpSocket, open_sockets
+from peer.sockets import UdpSocket
 from peer.text import printable
 from peer.trace import Trace
 from peer.why import Evidence
@@ -94,12 +94,14 @@ class NodeConfig:
         port_mapping: whether the gateway is asked to forward the node's port, while it is Awake.
         mapper: how.
         learn_nat: whether the NAT is measured when the node wakes, to plan for hard pairs.
+        interfaces: names of the network interfaces to use; empty for all that are of use to a peer.
     """
 
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     port_mapping: bool = True
     learn_nat: bool = True
     mapper: MapperConfig = field(default_factory=MapperConfig)
+    interfaces: tuple[str, ...] = ()
 
 
 class Node:
@@ -128,12 +130,17 @@ class Node:
         self._config = config or NodeConfig()
         self._trace = trace or Trace()
         self._link = ServerLink(self.server)
+        self._network = LocalNetwork(self._config.interfaces)
+        self._follower: NetworkFollower | None = None
+        self._follower_task: asyncio.Task[None] | None = None
         self._driver: Driver | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._link_task: asyncio.Task[None] | None = None
         self._mapper: PortMapper | None = None
+        self._mapped_base: TransportAddress | None = None
         self._mapper_task: asyncio.Task[None] | None = None
         self._learning: asyncio.Task[None] | None = None
+        self._learned_from: IPAddress | None = None
         self._nat_is_learned = asyncio.Event()
         self._ports_were_used = asyncio.Event()
         self._nat: DiscoveryReport | None = None
@@ -155,13 +162,17 @@ class Node:
         Raises:
             ServerUnreachable: there is no server, or it makes no sense.
             RegistrationFailed: the server does not take the id.
+            UnknownInterface: one that was chosen is not there.
         """
+        self._network.require_known()
         far_end = await self._link.open()
         try:
             self._driver = await self._open_driver(far_end.ip)
+            self._follower = NetworkFollower(self._network, self._driver, self._link)
             self._registration = asyncio.get_running_loop().create_future()
             self._tasks = await asyncio.TaskGroup().__aenter__()
             self._link_task = self._tasks.create_task(self._run_link(far_end))
+            self._follower_task = self._tasks.create_task(self._follower.run(far_end.ip))
             try:
                 async with asyncio.timeout(REGISTER_TIMEOUT):
                     await self._registration
@@ -188,7 +199,7 @@ class Node:
         await self._release()
 
     async def _release(self) -> None:
-        for task in (self._link_task, self._mapper_task, self._learning):
+        for task in (self._link_task, self._follower_task, self._mapper_task, self._learning):
             if task is not None:
                 task.cancel()
         await self._link.close()
@@ -199,23 +210,18 @@ class Node:
             self._driver.close()
 
     async def _open_driver(self, server_ip: IPAddress) -> Driver:
-        sockets = await open_sockets(server_ip)
-        if not sockets:
+        found = await self._network.look(server_ip)
+        if found is None:
             raise ServerUnreachable(server=str(self.server), detail="no local address can be used")
-        candidates = [
-            LocalCandidate.of(CandidateType.HOST, udp.base, base=udp.base, local_preference=65535 - position)
-            for position, udp in enumerate(sockets)
-            if udp.base is not None
-        ]
         endpoint = ClientEndpoint(
             client_id=self.id,
-            host_candidates=candidates,
+            host_candidates=found.candidates,
             config=self._config.endpoint,
             random=secrets.token_bytes,
         )
         return Driver(
             endpoint=endpoint,
-            sockets=sockets,
+            sockets=found.opened,
             handle_event=self._handle_event,
             send_control=self._link.send,
             trace=self._trace,
@@ -291,8 +297,13 @@ class Node:
         base, server = driver.endpoint.base, driver.endpoint.server
         if not self._config.learn_nat or self._tasks is None or base is None or server is None:
             return
-        if base.ip.is_loopback or (self._learning is not None and not self._learning.done()):
+        if base.ip.is_loopback:
             return
+        if self._learning is not None and not self._learning.done():
+            if base.ip == self._learned_from:
+                return
+            self._learning.cancel()
+        self._learned_from = base.ip
         self._nat_is_learned.clear()
         self._learning = self._tasks.create_task(self._measure_nat(driver, base.ip, server))
 
@@ -354,10 +365,13 @@ class Node:
     # --- the gateway -------------------------------------------------------------------------------------
 
     def _begin_mapping(self, driver: Driver) -> None:
-        """Asks the gateway for our port, in the background and once."""
+        """Asks the gateway for our port, in the background; once for each port that the server observes."""
         base = driver.endpoint.base
-        if not self._config.port_mapping or self._tasks is None or self._mapper is not None:
+        if not self._config.port_mapping or self._tasks is None or base == self._mapped_base:
             return
+        if self._mapper_task is not None:
+            self._mapper_task.cancel()
+        self._mapped_base = base
         if base is None or not may_be_behind_nat(base.ip):
             return
         wanted = Wanted(internal=base, external_port=base.port)
@@ -384,7 +398,8 @@ class Node:
             self._trace.event(driver.now, "PortMapped", external=mapping.external, protocol=name)
 
     def _judge_mapping(self, observed: ReflexiveAddress) -> None:
-        """Where no NAT has been observed, none is to be opened."""
+        """Where no NAT has been observed, none is to be opened; in another network, another."""
+        self._begin_mapping(self._running())
         if self._mapper_task is not None and observed == self._running().endpoint.base:
             self._mapper_task.cancel()
 
@@ -594,7 +609,7 @@ class Node:
             while far_end is None:
                 delay = next(delays)
                 self._tell(ServerLost(reason=self._lost_reason, retry_in=delay))
-                await asyncio.sleep(delay)
+                delays = await self._wait_to_retry(delay, delays)
                 try:
                     far_end = await self._link.open()
                 except ServerUnreachable as exc:
@@ -615,6 +630,17 @@ class Node:
                 _fail(waiter, self._server_lost())
             if _fail(self._registration, self._server_lost()):
                 return
+
+    async def _wait_to_retry(self, delay: float, delays: Iterator[float]) -> Iterator[float]:
+        """Waits before the next attempt; in another network it begins at once, and anew."""
+        assert self._follower is not None  # there from the start
+        self._follower.moved.clear()
+        try:
+            async with asyncio.timeout(delay):
+                await self._follower.moved.wait()
+        except TimeoutError:
+            return delays
+        return retry_delays()
 
     def _server_lost(self) -> ServerUnreachable:
         return ServerUnreachable(server=str(self.server), detail=self._lost_reason)

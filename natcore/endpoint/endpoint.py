@@ -20,7 +20,7 @@ Sessions do not depend on the server: they live on while the TCP connection is g
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -56,7 +56,7 @@ from natcore.control.messages import (
     WireCandidate,
 )
 from natcore.control.stream import MalformedLine
-from natcore.endpoint.awake import AwakeAgent, AwakeConfig, Awoke
+from natcore.endpoint.awake import AwakeAgent, AwakeConfig, Awoke, Way
 from natcore.endpoint.events import (
     ClientsChanged,
     ConnectFailed,
@@ -217,6 +217,33 @@ class ClientEndpoint:
         self._mapped = address
         self._publish_if_changed()
 
+    def set_host_candidates(self, candidates: Iterable[LocalCandidate], now: float) -> None:
+        """Our addresses have changed: publishes them, and is observed at the best of them.
+
+        A session whose path begins at an address that is gone looks for another path at once, as does one
+        that has none at the moment.
+
+        Args:
+            candidates: one for each socket, best first, as when this was made.
+            now: seconds.
+        """
+        self._host_candidates = tuple(candidates)
+        if self._awake is not None and self._registered is not None:
+            self._take_ways(self._awake, self._ways_to_server(self._registered), now)
+        own = {candidate.base.ip for candidate in self._host_candidates}
+        for session in self.sessions:
+            session.take_addresses(own, now)
+            self._collect(session)
+
+    def _take_ways(self, awake: AwakeAgent, ways: list[Way], now: float) -> None:
+        base = awake.base
+        if ways:
+            awake.take_ways(ways, now)
+        if awake.base != base:  # what was learned of its NAT, and mapped there, was another network's
+            self._mapped = self._nat = None
+        self._publish()
+        self._collect_awake()
+
     def set_nat(self, nat: SideSummary | None, now: float) -> None:
         """Tells what our own NAT does, or that it is not known (any more); peers plan with it."""
         self._nat, self._nat_at = nat, now
@@ -280,7 +307,7 @@ class ClientEndpoint:
         self, data: bytes, source: TransportAddress, base: TransportAddress, now: float
     ) -> None:
         """Takes one datagram from any socket."""
-        if self._awake is not None and source == self._awake.server and stun.is_stun(data):
+        if self._awake is not None and self._awake.is_from_server(source) and stun.is_stun(data):
             self._awake.receive_datagram(data, source, base, now)
             self._collect_awake()
             return
@@ -478,15 +505,13 @@ class ClientEndpoint:
     # --- inside ------------------------------------------------------------------------------------------
 
     def _begin_awake(self, registered: Registered, now: float) -> None:
-        way = next(self._ways_to_server(registered), None)
-        if way is None:
+        ways = self._ways_to_server(registered)
+        if not ways:
             self._events.append(ConnectionUnusable(reason="the server names no UDP endpoint that we can use"))
             return
         self._publish()
-        base, server = way
         self._awake = AwakeAgent(
-            server=server,
-            base=base,
+            ways=ways,
             session=registered.session,
             key=registered.key,
             config=self._config.awake,
@@ -518,22 +543,25 @@ class ClientEndpoint:
             return None
         return self._mapped
 
-    def _ways_to_server(self, registered: Registered) -> Iterator[tuple[TransportAddress, TransportAddress]]:
-        """From which base to which of the server's endpoints we can send, in the server's order and ours.
+    def _ways_to_server(self, registered: Registered) -> list[Way]:
+        """From which base to which of the server's endpoints we can send: one way a base, the best first.
+
+        IPv4 comes first: its addresses are translated and have to be observed, while an IPv6 address is
+        public as it is published.
 
         The first endpoint is where our TCP connection arrived. A server behind a NAT of its own, as most of
         the cloud's are, sees an inside address there; what we connected to is right in any case.
         """
+        endpoints: dict[int, TransportAddress] = {}
         for position, text in enumerate(registered.endpoints):
-            try:
-                server = TransportAddress.parse(text)
-            except DecodeError:
+            server = _parsed(text)
+            if server is None or not server.port:
                 continue
             if position == 0 and self._server_ip is not None:
                 server = TransportAddress(self._server_ip, server.port)
-            for own in self._host_candidates:
-                if server.port and own.base.ip.version == server.ip.version:
-                    yield own.base, server
+            endpoints.setdefault(server.ip.version, server)
+        bases = sorted((own.base for own in self._host_candidates), key=lambda base: base.ip.version)
+        return [(base, endpoints[base.ip.version]) for base in bases if base.ip.version in endpoints]
 
     def _collect_awake(self) -> None:
         if self._awake is None:

@@ -30,7 +30,8 @@ class Pacing:
     def due_at(self, base: TransportAddress) -> float:
         """The instant from which on a check may start from ``base``."""
         count, last_at = self._started.get(base, (0, self._begun_at))
-        return self._begun_at if count < self._config.initial_burst else last_at + self._config.pacing_interval
+        is_in_burst = count < self._config.initial_burst
+        return self._begun_at if is_in_burst else last_at + self._config.pacing_interval
 
     def started(self, base: TransportAddress, now: float) -> None:
         """Notes that a check started from ``base``."""
