@@ -273,6 +273,15 @@ class PeerSession:
         self._ask_interval = ASK_INTERVAL
         self.doubt(now, why)
 
+    def declined(self, reason: str, now: float) -> None:
+        """The peer does not follow the newest introduction.
+
+        A session that it does not follow from the beginning is over. One that it does not know any more is
+        over where the path is broken; else its own word, on the path, will tell.
+        """
+        if not self._has_met or self.is_in_doubt:
+            self._end(FailureReason.REJECTED, f"{self.peer} declined: {reason}", now)
+
     def peer_left(self, now: float) -> None:
         """The peer has said goodbye to the server: nobody will be found where the path is lost."""
         if self._lost is not None:
