@@ -62,11 +62,17 @@ class Driver:
         if control:
             self._send_control(control)
         for transmit in self.endpoint.datagrams_to_send():
-            logger.debug("> %d bytes to %s", len(transmit.data), transmit.destination)
-            self._trace.event(self.now, "sent", length=len(transmit.data), destination=transmit.destination)
             socket = self._sockets.get(transmit.base)
-            if socket is not None:  # one of many for a hard NAT may be closed by now
-                socket.send(transmit)
+            # One of many for a hard NAT may be closed by now, and one whose address is gone as well.
+            name = "sent" if socket is not None and socket.send(transmit) else "refused"
+            logger.debug("> %d bytes to %s: %s", len(transmit.data), transmit.destination, name)
+            self._trace.event(
+                self.now,
+                name,
+                length=len(transmit.data),
+                base=transmit.base,
+                destination=transmit.destination,
+            )
         self._arm()
 
     def replace_hosts(

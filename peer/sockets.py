@@ -66,18 +66,20 @@ class UdpSocket(asyncio.DatagramProtocol):
         self.refused += 1
         logger.debug("! %s: %s", self.base, exc)
 
-    def send(self, transmit: Transmit) -> None:
-        """Sends one datagram, or counts it as refused; never raises for what the network is like."""
+    def send(self, transmit: Transmit) -> bool:
+        """Sends one datagram; False, and counted, where the system refuses it. Never raises for that."""
+        refused_before = self.refused
         if self._transport is None or self._transport.is_closing():
-            return
+            return False
         if self._is_paused:
             self.refused += 1
-            return
+            return False
         try:
             self._set_ttl(transmit.ttl)
             self._transport.sendto(transmit.data, transmit.destination.to_sockaddr())
         except OSError as exc:
             self.error_received(exc)
+        return self.refused == refused_before  # asyncio tells of an error before it returns
 
     def _set_ttl(self, ttl: int | None) -> None:
         if ttl == self._ttl or self._transport is None or self.base is None:
