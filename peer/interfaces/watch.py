@@ -70,30 +70,43 @@ async def network_changes(
                     await sign.wait()
                     await asyncio.sleep(SETTLING_TIME)
             sign.clear()
-            slept, slept_before = asleep() - slept_before, asleep()
+            now = asleep()
+            slept, slept_before = now - slept_before, now
             yield Change.SLEPT if slept >= SLEPT_AT_LEAST else Change.INTERFACES
 
 
 @contextlib.contextmanager
 def _signs_of_change() -> Iterator[asyncio.Event]:
     sign = asyncio.Event()
-    if sys.platform != "linux":
+    netlink = _open_netlink()
+    if netlink is None:
         yield sign
         return
     loop = asyncio.get_running_loop()
-    with contextlib.ExitStack() as stack:
+    with netlink:
+        loop.add_reader(netlink, lambda: _drain(netlink, sign))
         try:
-            netlink = stack.enter_context(
-                socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-            )
-            netlink.setblocking(False)
-            netlink.bind((0, _GROUPS))
-        except OSError as exc:
-            logger.debug("! changes of interfaces are not told: %s", exc)
-        else:
-            loop.add_reader(netlink, lambda: _drain(netlink, sign))
-            stack.callback(loop.remove_reader, netlink)
-        yield sign
+            yield sign
+        finally:
+            loop.remove_reader(netlink)
+
+
+def _open_netlink() -> socket.socket | None:
+    if sys.platform != "linux":
+        return None
+    try:
+        netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    except OSError as exc:
+        logger.debug("! changes of interfaces are not told: %s", exc)
+        return None
+    try:
+        netlink.setblocking(False)
+        netlink.bind((0, _GROUPS))
+    except OSError as exc:
+        logger.debug("! changes of interfaces are not told: %s", exc)
+        netlink.close()
+        return None
+    return netlink
 
 
 def _drain(netlink: socket.socket, sign: asyncio.Event) -> None:

@@ -1,4 +1,4 @@
-"""Which of a machine's interfaces a path takes, in real networks: dead ones, both families, one LAN, change."""
+"""Which of a machine's interfaces a path takes, in real networks: dead ones, families, one LAN, change."""
 
 from __future__ import annotations
 
@@ -260,7 +260,8 @@ def lose_the_cable(lab: Lab) -> None:
 
 
 def get_another_address(lab: Lab) -> None:
-    commands = "address flush dev eth0\naddress add 192.168.1.77/24 dev eth0\nroute replace default via 192.168.1.1\n"
+    commands = "address flush dev eth0\naddress add 192.168.1.77/24 dev eth0\n"
+    commands += "route replace default via 192.168.1.1\n"
     assert lab.run("elsa", ["ip", "-batch", "-"], text=commands).returncode == 0
 
 
