@@ -112,22 +112,38 @@ class NetworkFollower:
         link: cut where its own address is gone, or where the machine slept and the server has given us up:
             TCP would go on trying for a long time.
 
-    Attributes:
-        moved: set when there are other addresses; whoever waits to try the server again need not wait.
     """
 
     def __init__(self, network: LocalNetwork, driver: Driver, link: ServerLink) -> None:
-        self.moved = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._has_moved = asyncio.Event()
         self._network = network
         self._driver = driver
         self._link = link
 
-    async def run(self, server_ip: IPAddress) -> None:
-        """Looks at the interfaces whenever they may have changed.
+    def begin(self, tasks: asyncio.TaskGroup, server_ip: IPAddress) -> None:
+        """Looks at the interfaces whenever they may have changed, in the background.
 
         Args:
+            tasks: where that runs.
             server_ip: where the server was found first; later it is wherever the link leads to.
         """
+        self._task = tasks.create_task(self._run(server_ip))
+
+    def cancel(self) -> None:
+        """Looks no more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def moved_within(self, seconds: float) -> bool:
+        """Waits so long, or until there are other addresses: then the server may be tried again at once."""
+        self._has_moved.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._has_moved.wait()
+        return self._has_moved.is_set()
+
+    async def _run(self, server_ip: IPAddress) -> None:
         async with contextlib.aclosing(network_changes()) as changes:
             async for change in changes:
                 far_end = self._link.far_end
@@ -138,13 +154,13 @@ class NetworkFollower:
         moved = await self._network.look(server_ip)
         if moved is not None:
             self._driver.replace_hosts(moved.candidates, opened=moved.opened, gone=moved.gone)
-            self.moved.set()
+            self._has_moved.set()
         near_end = self._link.near_end
         is_stranded = near_end is not None and moved is not None and near_end.ip not in self._network.own
         if is_stranded or change is Change.SLEPT:
             logger.info("= the connection to the server is made anew: %s", change.value)
             self._link.cut()
-            self.moved.set()
+            self._has_moved.set()
 
 
 async def _opened(addresses: Iterable[IPAddress]) -> list[UdpSocket]:

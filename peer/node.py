@@ -19,7 +19,7 @@ import contextlib
 import logging
 import secrets
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -27,7 +27,7 @@ from typing import Self
 from natcore.address import IPAddress, ReflexiveAddress, TransportAddress
 from natcore.channel import MAX_PAYLOAD_SIZE, SocketsReleased
 from natcore.control.messages import Status
-from natcore.discovery import DiscoveryReport, value_of
+from natcore.discovery import DiscoveryReport
 from natcore.endpoint import (
     Awoke,
     ClientEndpoint,
@@ -47,17 +47,16 @@ from natcore.endpoint import (
     WakingFailed,
 )
 from natcore.errors import MisuseError, PeerError
-from natcore.hardnat import PortSample, SideSummary
-from natcore.nat import PortAllocation
 from peer.attempts import Attempts
 from peer.channel import Channel
-from peer.check.behavior import discover, sample_ports
 from peer.driver import Driver
 from peer.errors import AwakeFailed, NoPath, PeerUnavailable, RegistrationFailed, ServerUnreachable
 from peer.events import NodeEvent, ServerBack, ServerLost, ServerRefuses
+from peer.forwarding import Forwarding
 from peer.link import ServerLink, retry_delays
 from peer.network import LocalNetwork, NetworkFollower
-from peer.portmapping import MapperConfig, PortMapper, Wanted, may_be_behind_nat
+from peer.own_nat import LEARNING_TIMEOUT, OwnNat
+from peer.portmapping import MapperConfig
 from peer.server_address import ServerAddress
 from peer.sockets import UdpSocket
 from peer.text import printable
@@ -74,12 +73,6 @@ MAX_UNACCEPTED = 256
 
 REGISTER_TIMEOUT = 10.0
 """Seconds for the server to answer ``register`` on the first connection."""
-
-SAMPLE_INTERVAL = 10.0
-"""Seconds between two looks at how far a sequential NAT has come; each takes four of its ports."""
-
-LEARNING_TIMEOUT = 2.0
-"""Seconds; a measurement takes some six round trips."""
 
 CONNECT_TIMEOUT = 15.0
 """Seconds; a little more than ICE's own giving up, so that its reason is heard first."""
@@ -132,18 +125,11 @@ class Node:
         self._link = ServerLink(self.server)
         self._network = LocalNetwork(self._config.interfaces)
         self._follower: NetworkFollower | None = None
-        self._follower_task: asyncio.Task[None] | None = None
         self._driver: Driver | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._link_task: asyncio.Task[None] | None = None
-        self._mapper: PortMapper | None = None
-        self._mapped_base: TransportAddress | None = None
-        self._mapper_task: asyncio.Task[None] | None = None
-        self._learning: asyncio.Task[None] | None = None
-        self._learned_from: IPAddress | None = None
-        self._nat_is_learned = asyncio.Event()
-        self._ports_were_used = asyncio.Event()
-        self._nat: DiscoveryReport | None = None
+        self._own_nat: OwnNat | None = None
+        self._forwarding: Forwarding | None = None
         self._registration: asyncio.Future[None] | None = None
         self._awake_waiters: set[asyncio.Future[ReflexiveAddress]] = set()
         self._pending: dict[str, asyncio.Future[Channel]] = {}
@@ -168,11 +154,10 @@ class Node:
         far_end = await self._link.open()
         try:
             self._driver = await self._open_driver(far_end.ip)
-            self._follower = NetworkFollower(self._network, self._driver, self._link)
             self._registration = asyncio.get_running_loop().create_future()
             self._tasks = await asyncio.TaskGroup().__aenter__()
+            self._begin_helpers(self._driver, self._tasks, far_end.ip)
             self._link_task = self._tasks.create_task(self._run_link(far_end))
-            self._follower_task = self._tasks.create_task(self._follower.run(far_end.ip))
             try:
                 async with asyncio.timeout(REGISTER_TIMEOUT):
                     await self._registration
@@ -198,10 +183,18 @@ class Node:
         driver.transmit()
         await self._release()
 
+    def _begin_helpers(self, driver: Driver, tasks: asyncio.TaskGroup, server_ip: IPAddress) -> None:
+        self._follower = NetworkFollower(self._network, driver, self._link)
+        self._follower.begin(tasks, server_ip)
+        if self._config.port_mapping:
+            self._forwarding = Forwarding(driver, tasks, self._config.mapper, self._trace)
+        if self._config.learn_nat:
+            self._own_nat = OwnNat(driver, tasks, self._config.endpoint.hard_nat)
+
     async def _release(self) -> None:
-        for task in (self._link_task, self._follower_task, self._mapper_task, self._learning):
-            if task is not None:
-                task.cancel()
+        for helper in (self._link_task, self._follower, self._forwarding, self._own_nat):
+            if helper is not None:
+                helper.cancel()
         await self._link.close()
         if self._tasks is not None:
             tasks, self._tasks = self._tasks, None
@@ -273,135 +266,21 @@ class Node:
         try:
             driver.endpoint.wake(driver.now)
             driver.transmit()
-            self._begin_mapping(driver)
+            if self._forwarding is not None:
+                self._forwarding.begin()
             return await waiter
         finally:
             self._awake_waiters.discard(waiter)
 
-    # --- our own NAT -------------------------------------------------------------------------------------
-
     @property
     def nat(self) -> DiscoveryReport | None:
         """What our own NAT does, as far as it was measured; see :meth:`nat_learned`."""
-        return self._nat
+        return None if self._own_nat is None else self._own_nat.report
 
     async def nat_learned(self, timeout: float = LEARNING_TIMEOUT) -> None:
         """Waits until our NAT has been measured, or cannot be; at most ``timeout`` seconds."""
-        if self._learning is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self._nat_is_learned.wait()
-
-    def _learn_nat(self, driver: Driver) -> None:
-        """Measures our NAT in the background; again where our address has changed."""
-        base, server = driver.endpoint.base, driver.endpoint.server
-        if not self._config.learn_nat or self._tasks is None or base is None or server is None:
-            return
-        if base.ip.is_loopback:
-            return
-        if self._learning is not None and not self._learning.done():
-            if base.ip == self._learned_from:
-                return
-            self._learning.cancel()
-        self._learned_from = base.ip
-        self._nat_is_learned.clear()
-        self._learning = self._tasks.create_task(self._measure_nat(driver, base.ip, server))
-
-    async def _measure_nat(self, driver: Driver, local: IPAddress, server: TransportAddress) -> None:
-        try:
-            self._nat = await discover(local, [server], with_tcp=False)
-            await self._tell_nat()
-        except OSError as exc:
-            logger.info("! our NAT cannot be measured: %s", exc)
-        finally:
-            self._nat_is_learned.set()
-        while self._counts_up:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(SAMPLE_INTERVAL):
-                    await self._ports_were_used.wait()
-            self._ports_were_used.clear()
-            with contextlib.suppress(OSError):
-                await self._tell_nat()
-
-    @property
-    def _counts_up(self) -> bool:
-        """Whether the next port of our NAT can be foretold, from the last ones."""
-        allocation = None if self._nat is None else value_of(self._nat.allocation)
-        return allocation is not None and allocation.kind is PortAllocation.SEQUENTIAL
-
-    async def _tell_nat(self) -> None:
-        """Publishes what our NAT does, with fresh ports where those foretell the next.
-
-        Raises:
-            OSError: there are no sockets to be had.
-        """
-        driver, report = self._running(), self._nat
-        base, server = driver.endpoint.base, driver.endpoint.server
-        if report is None or base is None or server is None:
-            return
-        fresh = await sample_ports(base.ip, server) if self._counts_up else ()
-        summary = SideSummary.from_report(
-            report,
-            samples=[PortSample(port=port, age=driver.now - at) for port, at in fresh],
-            limits=self._config.endpoint.hard_nat,
-            has_mapped_port=self.mapped_address is not None,
-        )
-        driver.endpoint.set_nat(summary, driver.now)
-        driver.transmit()
-
-    async def _open_sockets_for(self, wanted: SocketsWanted) -> None:
-        """Opens what a hard attempt needs, on the address from which the server sees us."""
-        driver = self._running()
-        base = driver.endpoint.base
-        sockets: list[UdpSocket] = []
-        with contextlib.suppress(OSError):  # too many open files: the attempt is not made then
-            while base is not None and len(sockets) < wanted.count:
-                sockets.append(await UdpSocket.open(base.ip))
-        driver.add_sockets(sockets)
-        bases = [one.base for one in sockets if one.base is not None]
-        driver.endpoint.open_for(wanted.session, bases, driver.now)
-        driver.transmit()
-
-    # --- the gateway -------------------------------------------------------------------------------------
-
-    def _begin_mapping(self, driver: Driver) -> None:
-        """Asks the gateway for our port, in the background; once for each port that the server observes."""
-        base = driver.endpoint.base
-        if not self._config.port_mapping or self._tasks is None or base == self._mapped_base:
-            return
-        if self._mapper_task is not None:
-            self._mapper_task.cancel()
-        self._mapped_base = base
-        if base is None or not may_be_behind_nat(base.ip):
-            return
-        wanted = Wanted(internal=base, external_port=base.port)
-        self._mapper = PortMapper(wanted, tell=self._handle_mapping, config=self._config.mapper)
-        self._mapper_task = self._tasks.create_task(self._map(self._mapper))
-
-    async def _map(self, mapper: PortMapper) -> None:
-        try:
-            await mapper.run()
-        except Exception:
-            logger.exception("! port mapping ended")  # a defect of ours in there must not end the node
-        if mapper.reason is not None:
-            logger.info("= no port mapping: %s", printable(mapper.reason))
-
-    def _handle_mapping(self) -> None:
-        driver = self._running()
-        mapping = None if self._mapper is None else self._mapper.mapping
-        driver.endpoint.set_mapped(None if mapping is None else mapping.external)
-        driver.transmit()
-        if mapping is None:
-            self._trace.event(driver.now, "PortUnmapped")
-        else:
-            name = mapping.protocol.value
-            self._trace.event(driver.now, "PortMapped", external=mapping.external, protocol=name)
-
-    def _judge_mapping(self, observed: ReflexiveAddress) -> None:
-        """Where no NAT has been observed, none is to be opened; in another network, another."""
-        self._begin_mapping(self._running())
-        if self._mapper_task is not None and observed == self._running().endpoint.base:
-            self._mapper_task.cancel()
+        if self._own_nat is not None:
+            await self._own_nat.learned(timeout)
 
     # --- channels ----------------------------------------------------------------------------------------
 
@@ -429,11 +308,8 @@ class Node:
         try:
             async with asyncio.timeout(timeout):
                 await self.awake()
-                if self._counts_up:
-                    with contextlib.suppress(OSError):
-                        await (
-                            self._tell_nat()
-                        )  # the peer aims at our next port, so it must be told of the last
+                if self._own_nat is not None:
+                    await self._own_nat.refresh()
                 channel = await self._introduce(peer, early_data)
                 try:
                     await channel.confirmed()
@@ -454,7 +330,7 @@ class Node:
 
         :func:`peer.why.explain` puts it in words.
         """
-        return self._attempts.evidence(peer, self._nat)
+        return self._attempts.evidence(peer, self.nat)
 
     async def accept(self) -> Channel:
         """The next channel that a peer opened to us; its path may be yet to be confirmed."""
@@ -519,8 +395,10 @@ class Node:
             elif not waiter.done():
                 waiter.set_result(event.address)
         if isinstance(event, Awoke):
-            self._judge_mapping(event.address)
-            self._learn_nat(self._running())
+            if self._forwarding is not None:
+                self._forwarding.judge(event.address)
+            if self._own_nat is not None:
+                self._own_nat.learn(event.address)
 
     def _record(self, event: EndpointEvent) -> None:
         inner = event.event if isinstance(event, SessionEventOccurred) else event
@@ -579,13 +457,27 @@ class Node:
             self._incoming.append(channel)
             self._changed.set()
 
+    async def _open_sockets_for(self, wanted: SocketsWanted) -> None:
+        """Opens what a hard attempt needs, on the address from which the server sees us."""
+        driver = self._running()
+        base = driver.endpoint.base
+        sockets: list[UdpSocket] = []
+        with contextlib.suppress(OSError):  # too many open files: the attempt is not made then
+            while base is not None and len(sockets) < wanted.count:
+                sockets.append(await UdpSocket.open(base.ip))
+        driver.add_sockets(sockets)
+        bases = [one.base for one in sockets if one.base is not None]
+        driver.endpoint.open_for(wanted.session, bases, driver.now)
+        driver.transmit()
+
     def _handle_session_event(self, event: SessionEventOccurred | SessionNoted) -> None:
         if isinstance(event, SessionNoted):
             return  # it is on record
         if isinstance(event.event, SocketsReleased):
             # Not now: what the session has to say through them is sent right after its events.
             asyncio.get_running_loop().call_soon(self._running().close_sockets, event.event.bases)
-            self._ports_were_used.set()
+            if self._own_nat is not None:
+                self._own_nat.ports_were_used()
             return
         channel = self._channels.get(event.session.name)
         if channel is None:
@@ -609,7 +501,8 @@ class Node:
             while far_end is None:
                 delay = next(delays)
                 self._tell(ServerLost(reason=self._lost_reason, retry_in=delay))
-                delays = await self._wait_to_retry(delay, delays)
+                if self._follower is not None and await self._follower.moved_within(delay):
+                    delays = retry_delays()
                 try:
                     far_end = await self._link.open()
                 except ServerUnreachable as exc:
@@ -630,17 +523,6 @@ class Node:
                 _fail(waiter, self._server_lost())
             if _fail(self._registration, self._server_lost()):
                 return
-
-    async def _wait_to_retry(self, delay: float, delays: Iterator[float]) -> Iterator[float]:
-        """Waits before the next attempt; in another network it begins at once, and anew."""
-        assert self._follower is not None  # there from the start
-        self._follower.moved.clear()
-        try:
-            async with asyncio.timeout(delay):
-                await self._follower.moved.wait()
-        except TimeoutError:
-            return delays
-        return retry_delays()
 
     def _server_lost(self) -> ServerUnreachable:
         return ServerUnreachable(server=str(self.server), detail=self._lost_reason)
