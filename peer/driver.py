@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from natcore.address import TransportAddress
 from natcore.endpoint import ClientEndpoint, EndpointEvent
@@ -17,6 +17,9 @@ from peer.sockets import UdpSocket
 from peer.trace import Trace
 
 logger = logging.getLogger(__name__)
+
+CLOSING_TIME = 5.0
+"""Seconds that the socket of an address lives on when the address is not used any more."""
 
 
 class Driver:
@@ -80,13 +83,17 @@ class Driver:
         candidates: Iterable[LocalCandidate],
         *,
         opened: list[UdpSocket],
-        gone: Iterable[TransportAddress],
+        gone: Sequence[TransportAddress],
     ) -> None:
-        """The machine's addresses have changed; the endpoint hears of it before any socket goes."""
+        """The machine's addresses have changed.
+
+        A socket that goes may still work for a while (a temporary IPv6 address that is deprecated, a cable
+        that is only half out), and a path from it is used until there is another.
+        """
         self.add_sockets(opened)
         self.endpoint.set_host_candidates(candidates, self.now)
         self.transmit()
-        self.close_sockets(gone)
+        self._loop.call_later(CLOSING_TIME, self.close_sockets, gone)
 
     def add_sockets(self, sockets: list[UdpSocket]) -> None:
         """Takes further sockets over."""
