@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Self
 
 from natcore.address import IPAddress, ReflexiveAddress, TransportAddress
-from natcore.channel import MAX_PAYLOAD_SIZE, SocketsReleased
+from natcore.channel import MAX_PAYLOAD_SIZE, SessionLost, SocketsReleased
 from natcore.control.messages import Status
 from natcore.discovery import DiscoveryReport
 from natcore.endpoint import (
@@ -51,7 +51,7 @@ from peer.attempts import Attempts
 from peer.channel import Channel
 from peer.driver import Driver
 from peer.errors import AwakeFailed, NoPath, PeerUnavailable, RegistrationFailed, ServerUnreachable
-from peer.events import NodeEvent, ServerBack, ServerLost, ServerRefuses
+from peer.events import NodeEvent, PathFound, PathLost, ServerBack, ServerLost, ServerRefuses
 from peer.forwarding import Forwarding
 from peer.link import ServerLink, retry_delays
 from peer.network import LocalNetwork, NetworkFollower
@@ -483,9 +483,14 @@ class Node:
         if channel is None:
             return
         logger.info("= %s: %s", event.session.peer, type(event.event).__name__)
+        was_lost = channel.is_lost
         channel.handle_event(event.event)
         if not channel.is_open:
             del self._channels[event.session.name]
+        elif isinstance(event.event, SessionLost):
+            self._tell(PathLost(peer=channel.peer, reason=event.event.detail))
+        elif was_lost and not channel.is_lost:
+            self._tell(PathFound(peer=channel.peer))
 
     def _tell(self, event: NodeEvent) -> None:
         self._events.append(event)
