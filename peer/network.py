@@ -136,12 +136,16 @@ class NetworkFollower:
             self._task.cancel()
 
     async def moved_within(self, seconds: float) -> bool:
-        """Waits so long, or until there are other addresses: then the server may be tried again at once."""
-        self._has_moved.clear()
+        """Waits so long, or until there are other addresses: then the server may be tried again at once.
+
+        Addresses that came before count, once: it may be for them that the connection was cut.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._has_moved.wait()
-        return self._has_moved.is_set()
+        has_moved = self._has_moved.is_set()
+        self._has_moved.clear()
+        return has_moved
 
     async def _run(self, server_ip: IPAddress) -> None:
         async with contextlib.aclosing(network_changes()) as changes:

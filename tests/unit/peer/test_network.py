@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
+from typing import cast
 
 import pytest
 
-from natcore.address import IPAddress
+from natcore.address import IPAddress, TransportAddress
+from natcore.ice import LocalCandidate
+from peer import network
+from peer.driver import Driver
 from peer.errors import UnknownInterface
-from peer.interfaces import LocalAddress, LocalInterface
-from peer.network import LocalNetwork, NetworkChange
+from peer.interfaces import Change, LocalAddress, LocalInterface
+from peer.link import ServerLink
+from peer.network import LocalNetwork, NetworkChange, NetworkFollower
+from peer.server_address import ServerAddress
 from peer.sockets import UdpSocket
 
 SERVER = ip_address("127.0.0.1")
@@ -125,3 +131,85 @@ def refusing(address: str) -> Iterator[None]:
 def test_a_name_that_no_interface_has_is_an_error() -> None:
     with pytest.raises(UnknownInterface):
         LocalNetwork(["no-such-one"]).require_known()
+
+
+# --- following ----------------------------------------------------------------------------------------------
+
+
+class FakeLink(ServerLink):
+    """A connection that begins at an address of the test's choice."""
+
+    def __init__(self, near_end: str) -> None:
+        super().__init__(ServerAddress("192.0.2.1"))
+        self.near_end = TransportAddress.parse(near_end)
+        self.cuts = 0
+
+    def cut(self) -> None:
+        self.cuts += 1
+
+
+class FakeDriver:
+    """Notes which addresses it was given."""
+
+    def __init__(self) -> None:
+        self.told: list[list[str]] = []
+
+    def replace_hosts(
+        self, candidates: Iterable[LocalCandidate], *, opened: list[UdpSocket], gone: object
+    ) -> None:
+        self.told.append([str(one.base.ip) for one in candidates])
+        for udp in opened:
+            udp.close()
+
+
+async def follow(
+    machine: Machine, link: FakeLink, change: Change, monkeypatch: pytest.MonkeyPatch
+) -> tuple[NetworkFollower, FakeDriver]:
+    """Follows one change to its end."""
+    is_followed = asyncio.Event()
+
+    async def once() -> AsyncGenerator[Change, None]:
+        yield change
+        is_followed.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(network, "network_changes", once)
+    driver = FakeDriver()
+    follower = NetworkFollower(machine.network, cast(Driver, driver), link)
+    async with asyncio.TaskGroup() as tasks:
+        follower.begin(tasks, SERVER)
+        await is_followed.wait()
+        follower.cancel()
+    return follower, driver
+
+
+async def test_a_connection_whose_own_address_is_gone_is_cut_and_made_anew_at_once(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await machine.look()
+    link = FakeLink("127.0.0.2:1000")
+    machine.has("127.0.0.4")
+    follower, driver = await follow(machine, link, Change.INTERFACES, monkeypatch)
+    assert (driver.told, link.cuts) == ([["127.0.0.4"]], 1)
+    assert await follower.moved_within(3600.0)
+    assert not await follower.moved_within(0.0), "once"
+
+
+async def test_a_connection_whose_address_stays_is_kept(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await machine.look()
+    link = FakeLink("127.0.0.2:1000")
+    machine.has("127.0.0.2", "127.0.0.4")
+    _, driver = await follow(machine, link, Change.INTERFACES, monkeypatch)
+    assert (driver.told, link.cuts) == ([["127.0.0.2", "127.0.0.4"]], 0)
+
+
+async def test_after_a_sleep_the_connection_is_made_anew_wherever_the_machine_is(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await machine.look()
+    link = FakeLink("127.0.0.2:1000")
+    follower, driver = await follow(machine, link, Change.SLEPT, monkeypatch)
+    assert (driver.told, link.cuts) == ([], 1)
+    assert await follower.moved_within(3600.0)
