@@ -115,6 +115,7 @@ class IceAgent:
         """Adds a candidate of the peer's, before or while checking (RFC 8838 section 11)."""
         if self._remote_candidates.add(candidate):
             self._checklist.pair_with(self._local_candidates, candidate)
+            self._pacing.begin(now)
 
     def hold(self, candidates: Iterable[LocalCandidate]) -> None:
         """Takes further sockets on which the peer's checks may arrive; a pair is made when one does."""
