@@ -24,7 +24,7 @@ class Pacing:
         self._started: dict[TransportAddress, tuple[int, float]] = {}
 
     def begin(self, now: float) -> None:
-        """Nothing may start before this."""
+        """There are pairs, or new ones: what a burst has room for may start from ``now`` on."""
         self._begun_at = now
 
     def due_at(self, base: TransportAddress) -> float:
