@@ -39,21 +39,39 @@ class CheckList:
         return self._pairs.get((base, destination))
 
     def add(self, local: LocalCandidate, remote: Candidate) -> CandidatePair | None:
-        """Adds a pair, unless the list is full.
+        """Adds a pair; None where the list is full of better ones, or of ones whose check has begun.
 
         A pair that is the same on the wire is there already and is returned: the pruning of RFC 8445
-        section 6.1.2.4, where of equal pairs the first one added, the host candidate's, stays.
+        section 6.1.2.4, where of equal pairs the first one added, the host candidate's, stays. Of too many
+        the ones of lowest priority are dropped (section 6.1.2.5).
         """
         key = (local.base, remote.address)
-        if key not in self._pairs:
-            if len(self._pairs) >= self._max_pairs:
-                self.dropped_pairs += 1
+        if key in self._pairs:
+            return self._pairs[key]
+        pair = CandidatePair(local, remote)
+        if len(self._pairs) >= self._max_pairs:
+            self.dropped_pairs += 1
+            if not self._drop_one_worse_than(pair):
                 return None
-            self._pairs[key] = CandidatePair(local, remote)
-        return self._pairs[key]
+        self._pairs[key] = pair
+        return pair
+
+    def _drop_one_worse_than(self, new: CandidatePair) -> bool:
+        untried = (pair for pair in self if pair.state is PairState.WAITING and not pair.triggers)
+        worst = min(untried, key=_priority, default=None)
+        if worst is None or _priority(worst) >= _priority(new):
+            return False
+        del self._pairs[worst.base, worst.destination]
+        return True
 
     def pair_with(self, locals_: Iterable[LocalCandidate], remote: Candidate) -> None:
-        """Pairs a remote candidate with every local one that can send to it (RFC 8445 section 6.1.2.2)."""
+        """Pairs a remote candidate with every local one that can send to it (RFC 8445 section 6.1.2.2).
+
+        Pairs that a check from its address has made, before it was known, become its own.
+        """
+        for pair in self:
+            if pair.destination == remote.address:
+                pair.remote = remote
         for local in locals_:
             if can_pair(local.base, remote.address):
                 self.add(local, remote)
@@ -73,8 +91,13 @@ class CheckList:
         self._triggered.append(pair)
         return True
 
+    @property
+    def waiting_bases(self) -> set[TransportAddress]:
+        """From where ordinary checks are still to start."""
+        return {pair.base for pair in self if pair.state is PairState.WAITING}
+
     def next_triggered(self) -> CandidatePair | None:
-        """Takes the oldest pair whose check was triggered, if it is still to be checked."""
+        """Takes the pair that has waited longest in the triggered-check queue."""
         while self._triggered:
             pair = self._triggered.popleft()
             if pair.state is PairState.WAITING:
@@ -110,6 +133,11 @@ class CheckList:
         return not any(
             pair.state in open_states and pair.priority(is_controlling=is_controlling) > mine for pair in self
         )
+
+
+def _priority(pair: CandidatePair) -> int:
+    # The role moves the last bit only, which does not decide what is dropped.
+    return pair.priority(is_controlling=True)
 
 
 def can_pair(base: TransportAddress, destination: TransportAddress) -> bool:
