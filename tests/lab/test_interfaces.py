@@ -213,7 +213,9 @@ def test_two_peers_in_one_home_take_the_way_through_it_and_not_the_hairpin() -> 
         elsa, anna = meet(lab)
         assert elsa["path"]["kind"] == anna["path"]["kind"] == "host"
         assert ip_of(elsa["path"]["remote"]) == "192.168.1.11"
-        assert elsa["timeline"][-1]["event"] in ("path selected", "path moved"), "and this is the nominated one"
+        assert elsa["timeline"][-1]["event"] in ("path selected", "path moved"), (
+            "and this is the nominated one"
+        )
 
 
 def test_two_peers_that_their_home_keeps_apart_meet_at_its_hairpin() -> None:
