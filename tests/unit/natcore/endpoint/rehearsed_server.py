@@ -12,6 +12,7 @@ from natcore.agent import Transmit
 from natcore.control.messages import (
     ClientMessage,
     ClientStatus,
+    Connect,
     Introduction,
     Registered,
     ServerMessage,
@@ -52,12 +53,17 @@ INTRODUCTION = Introduction(
 
 
 class RehearsedServer:
-    """Holds an endpoint and says to it what the test wants said."""
+    """Holds an endpoint and says to it what the test wants said.
+
+    Attributes:
+        nonces: of the ``connect`` messages that were heard, which are told without theirs.
+    """
 
     def __init__(
         self, *, config: EndpointConfig | None = None, candidates: list[LocalCandidate] | None = None
     ) -> None:
         self.now = 0.0
+        self.nonces: list[str] = []
         self.endpoint = ClientEndpoint(
             client_id="elsa",
             host_candidates=[local_host(BASE)] if candidates is None else candidates,
@@ -91,6 +97,10 @@ class RehearsedServer:
         messages: list[ClientMessage] = []
         while (message := stream.next_message()) is not None:
             assert not isinstance(message, MalformedLine)
+            if isinstance(message, Connect):
+                assert message.nonce is not None
+                self.nonces.append(message.nonce)
+                message = msgspec.structs.replace(message, nonce=None)
             messages.append(message)
         return messages
 
