@@ -36,6 +36,7 @@ class Population(RuleBasedStateMachine):
         self.talk = Conversation(RegistryConfig(max_clients=3, max_unregistered=2))
         self.connections: list[ConnectionId] = []
         self.requests: list[bytes] = []
+        self.copies: list[bytes] = []
         self.keys: list[str] = []
 
     def pick(self, number: int) -> ConnectionId | None:
@@ -95,6 +96,24 @@ class Population(RuleBasedStateMachine):
         if session is not None:
             self.requests.append(self.talk.awake_request(session, sequence))
             self.talk.datagram(self.requests[-1], source)
+
+    @rule(number=NUMBERS, client_id=IDS, nonce=st.sampled_from(["one1", "two2"]), is_said_too=st.booleans())
+    def somebody_asks_over_udp(self, number: int, client_id: str, nonce: str, is_said_too: bool) -> None:
+        connection = self.pick(number)
+        if connection is not None and self.session(number) is not None:
+            wish = Connect(target=client_id, nonce=nonce)
+            before = self.talk.registry.counters.introductions
+            self.copies.append(self.talk.say_copy(connection, wish))
+            if is_said_too:
+                self.talk.say(connection, wish)
+            assert self.talk.registry.counters.introductions <= before + 1
+
+    @rule(number=NUMBERS, source=ADDRESSES)
+    def an_old_wish_comes_again(self, number: int, source: TransportAddress) -> None:
+        if self.copies:
+            before = self.talk.registry.counters.introductions
+            self.talk.hear_copy(self.copies[number % len(self.copies)], source)
+            assert self.talk.registry.counters.introductions == before
 
     @rule(number=NUMBERS, source=ADDRESSES)
     def an_old_datagram_comes_again(self, number: int, source: TransportAddress) -> None:

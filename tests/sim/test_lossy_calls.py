@@ -1,4 +1,4 @@
-"""Calls over a link that loses packets, TCP's as well: how long the first payload takes, and what it costs."""
+"""Calls over a link that loses packets, TCP's as well: how long the first payload takes."""
 
 from __future__ import annotations
 

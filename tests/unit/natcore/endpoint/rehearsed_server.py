@@ -9,6 +9,7 @@ import msgspec
 from natcore import stun
 from natcore.address import TransportAddress
 from natcore.agent import Transmit
+from natcore.control.copies import clients_copies
 from natcore.control.messages import (
     ClientMessage,
     ClientStatus,
@@ -56,6 +57,7 @@ class RehearsedServer:
     """Holds an endpoint and says to it what the test wants said.
 
     Attributes:
+        copies: our half of what is said over UDP beside TCP.
         nonces: of the ``connect`` messages that were heard, which are told without theirs.
     """
 
@@ -64,6 +66,7 @@ class RehearsedServer:
     ) -> None:
         self.now = 0.0
         self.nonces: list[str] = []
+        self.copies = clients_copies(REGISTERED.session, REGISTERED.key)
         self.endpoint = ClientEndpoint(
             client_id="elsa",
             host_candidates=[local_host(BASE)] if candidates is None else candidates,
@@ -89,6 +92,27 @@ class RehearsedServer:
     def introduce(self, **changes: object) -> None:
         """Says an introduction, changed as wanted."""
         self.say(msgspec.structs.replace(INTRODUCTION, **changes))
+
+    def awaken(self) -> None:
+        """The endpoint is registered and Awake, and asks for nothing more for the moment."""
+        self.endpoint.wake(self.now)
+        self.register()
+        self.answer_awake(self.sent()[0])
+        self.sent()
+        self.events()
+
+    def say_copy(self, message: ServerMessage) -> list[ClientMessage]:
+        """Says something over UDP alone; returns what the endpoint answers over TCP."""
+        data = self.copies.encode(message, seeded(1))
+        assert data is not None
+        self.endpoint.receive_datagram(data, SERVER, BASE, self.now)
+        return self.heard()
+
+    def copies_heard(self) -> list[Connect]:
+        """What the endpoint has said over UDP since the last time, told without its nonce."""
+        to_server = [stun.Message.decode(one.data) for one in self.sent() if one.destination == SERVER]
+        said = [self.copies.receive(one) for one in to_server if one.method is stun.Method.CONTROL]
+        return [msgspec.structs.replace(wish, nonce=None) for wish in said if wish is not None]
 
     def heard(self) -> list[ClientMessage]:
         """What the endpoint has said over TCP since the last time."""
