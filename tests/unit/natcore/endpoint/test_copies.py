@@ -23,6 +23,7 @@ from natcore.control.messages import (
     WireCandidate,
 )
 from natcore.endpoint import (
+    AwakeConfig,
     ConnectFailed,
     EndpointConfig,
     SessionEventOccurred,
@@ -73,16 +74,13 @@ def test_the_copy_bears_the_nonce_of_what_goes_over_tcp() -> None:
 
 
 def test_a_wish_to_renew_goes_over_udp_too() -> None:
-    server = awake()
+    server = awake(EndpointConfig(awake=AwakeConfig(refresh_interval=2.0)))
     server.introduce(controlling=True)
     server.sent()
-    (session,) = server.endpoint.sessions
-    session.doubt(0.0, "the test says so")
-    server.endpoint._collect(session)
+    server.at(2.0)
     (request,) = (one for one in server.sent() if one.destination == SERVER)
-    server.answer_awake(request)
-    wanted = [Connect(target="anna", renews=INTRODUCTION.session)]
-    assert server.copies_heard() == wanted
+    server.answer_awake(request, TransportAddress.parse("203.0.113.9:40000"))
+    assert server.copies_heard() == [Connect(target="anna", renews=INTRODUCTION.session)]
 
 
 def test_nothing_but_a_wish_goes_over_udp() -> None:
