@@ -259,6 +259,7 @@ class IceAgent:
             self._transmit(build_role_conflict(message, local=self._local), source, base)
             return True
         self._transmit(build_success(message, source, local=self._local), source, base)
+        self._consent.peer_checks(now)
         pair = self._pairing.pair_of(check, source, base)
         if pair is None:
             return True
