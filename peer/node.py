@@ -47,7 +47,7 @@ from natcore.endpoint import (
     WakingFailed,
 )
 from natcore.errors import MisuseError, PeerError
-from natcore.hardnat import PortSample, SideSummary
+from natcore.hardnat import MAX_SAMPLES, PortSample, SideSummary
 from natcore.ice import CandidateType, LocalCandidate
 from natcore.nat import PortAllocation
 from peer.attempts import Attempts
@@ -76,7 +76,11 @@ REGISTER_TIMEOUT = 10.0
 """Seconds for the server to answer ``register`` on the first connection."""
 
 SAMPLE_INTERVAL = 10.0
-"""Seconds between two looks at how far a sequential NAT has come; each takes four of its ports."""
+"""Seconds between two looks at how far a sequential NAT has come; each takes eight of its ports."""
+
+FRESH_FOR = 0.5
+"""Seconds in which ports need no further look before we connect, which costs a round trip. At 20 strange
+mappings a second the NAT is ten further then, three more or less."""
 
 LEARNING_TIMEOUT = 2.0
 """Seconds; a measurement takes some six round trips."""
@@ -137,6 +141,7 @@ class Node:
         self._nat_is_learned = asyncio.Event()
         self._ports_were_used = asyncio.Event()
         self._nat: DiscoveryReport | None = None
+        self._port_samples: deque[tuple[int, float]] = deque(maxlen=MAX_SAMPLES)
         self._registration: asyncio.Future[None] | None = None
         self._awake_waiters: set[asyncio.Future[ReflexiveAddress]] = set()
         self._pending: dict[str, asyncio.Future[Channel]] = {}
@@ -308,6 +313,8 @@ class Node:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SAMPLE_INTERVAL):
                     await self._ports_were_used.wait()
+            if self._ports_were_used.is_set():
+                self._port_samples.clear()  # between them and the next ones are mappings of our own
             self._ports_were_used.clear()
             with contextlib.suppress(OSError):
                 await self._tell_nat()
@@ -318,8 +325,17 @@ class Node:
         allocation = None if self._nat is None else value_of(self._nat.allocation)
         return allocation is not None and allocation.kind is PortAllocation.SEQUENTIAL
 
-    async def _tell_nat(self) -> None:
+    @property
+    def _ports_are_fresh(self) -> bool:
+        if not self._port_samples or self._ports_were_used.is_set():
+            return False
+        return self._running().now - self._port_samples[-1][1] < FRESH_FOR
+
+    async def _tell_nat(self, *, bursts: int = 2) -> None:
         """Publishes what our NAT does, with fresh ports where those foretell the next.
+
+        Args:
+            bursts: one says where the NAT is, and two how fast others move it on, too.
 
         Raises:
             OSError: there are no sockets to be had.
@@ -328,10 +344,11 @@ class Node:
         base, server = driver.endpoint.base, driver.endpoint.server
         if report is None or base is None or server is None:
             return
-        fresh = await sample_ports(base.ip, server) if self._counts_up else ()
+        if self._counts_up:
+            self._port_samples.extend(await sample_ports(base.ip, server, bursts=bursts))
         summary = SideSummary.from_report(
             report,
-            samples=[PortSample(port=port, age=driver.now - at) for port, at in fresh],
+            samples=[PortSample(port=port, age=driver.now - at) for port, at in self._port_samples],
             limits=self._config.endpoint.hard_nat,
             has_mapped_port=self.mapped_address is not None,
         )
@@ -414,11 +431,9 @@ class Node:
         try:
             async with asyncio.timeout(timeout):
                 await self.awake()
-                if self._counts_up:
+                if self._counts_up and not self._ports_are_fresh:
                     with contextlib.suppress(OSError):
-                        await (
-                            self._tell_nat()
-                        )  # the peer aims at our next port, so it must be told of the last
+                        await self._tell_nat(bursts=1)  # the peer aims at the port after our last
                 channel = await self._introduce(peer, early_data)
                 try:
                     await channel.confirmed()

@@ -22,8 +22,8 @@ from typing import NewType
 from natcore.address import TransportAddress
 from natcore.agent import RandomBytes
 from natcore.hardnat.budget import AttemptBudget
+from natcore.hardnat.drift import predicted
 from natcore.hardnat.plans import Plan, Role, Target
-from natcore.hardnat.ports import predicted
 
 VerifiedAddress = NewType("VerifiedAddress", TransportAddress)
 """The peer's public endpoint, from where it has echoed a token that was sent there: so nobody can make us

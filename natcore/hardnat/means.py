@@ -7,8 +7,9 @@ from itertools import groupby, islice
 
 from natcore.hardnat.behavior import SideSummary
 from natcore.hardnat.birthday import median_seconds, meeting_probability
+from natcore.hardnat.drift import Drift, sweep
 from natcore.hardnat.plans import Role, Technique
-from natcore.hardnat.ports import Drift, PortPool, sweep
+from natcore.hardnat.ports import PortPool
 from natcore.nat import MappingBehavior
 
 PREDICTION_SOCKETS = 16

@@ -61,10 +61,11 @@ from math import inf
 from types import MappingProxyType
 
 from natcore.hardnat.behavior import SideSummary
+from natcore.hardnat.drift import Drift
 from natcore.hardnat.limits import HardNatLimits
 from natcore.hardnat.means import Means, Pair
 from natcore.hardnat.plans import GiveUpReason, Plan, Role, Target, Technique
-from natcore.hardnat.ports import PORT_COUNT, Drift, PortPool
+from natcore.hardnat.ports import PORT_COUNT, PortPool
 from natcore.nat import FilteringBehavior, MappingBehavior, Outcome, expected_outcome
 
 MIN_PROBABILITY = 0.5

@@ -1,7 +1,7 @@
 """Two hard attempts against each other in virtual time: a probe is a word, and hearing it is meeting.
 
-Before they start, each host has taken samples of its NAT's ports, some a second old and some fresh, and both
-know each other's summary. A probe with a TTL passes its own NATs and dies on the way.
+Before they start, each host has taken two bursts of samples of its NAT's ports, and both know each other's
+summary. A probe with a TTL passes its own NATs and dies on the way.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 
 from natcore.address import TransportAddress
 from natcore.agent import Transmit
+from natcore.discovery.sampling import BURST_INTERVAL, BURST_SIZE
 from natcore.hardnat import (
     AttemptState,
     HardAttempt,
@@ -34,9 +35,9 @@ RTT = 0.040
 
 SERVER = TransportAddress(IPv4Address("198.51.100.10"), 10080)
 
-OLD_SAMPLES_AT, FRESH_SAMPLES_AT, START_AT = 1.0, 2.0, 2.1
-"""Seconds. What a client knows from its last registration, what it asks for when it wants a path, and when
-both have the other's summary: two and a half round trips later."""
+BURSTS_AT, START_AT = (2.0, 2.0 + BURST_INTERVAL), 2.25
+"""Seconds. What a client asks for when it wants a path, and when both have the other's summary: two and a
+half round trips later."""
 
 ANSWERS_AFTER = (0.0, 0.05, 0.15, 0.35, 0.75)
 """Seconds from hearing the peer: a triggered check and its repetitions (RFC 8445 section 7.3.1.4)."""
@@ -81,11 +82,16 @@ class HardHost:
         assert seen is not None
         return seen
 
+    def check(self, peer: TransportAddress, now: float) -> None:
+        """Plain checks, which open our NAT and are in vain: to the peer's public endpoint and its host."""
+        for address in (peer, TransportAddress(IPv4Address("192.168.99.9"), 40000)):
+            self._network.observe(self.base(0), self._place, address, now)
+
     def receive_packet(self, packet: Packet, base: TransportAddress, now: float) -> None:
         if self.met_at is None:
             self.met_at = now
-            assert self.attempt is not None
-            self.attempt.succeed()
+            if self.attempt is not None:
+                self.attempt.succeed()
             self._answer = Transmit(data=b"answer", destination=packet.source, base=base)
             self._answers_at = [now + after for after in ANSWERS_AFTER]
 
@@ -94,15 +100,24 @@ class HardHost:
         return min((at for at in (attempt_at, *self._answers_at[:1]) if at is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
-        assert self.attempt is not None
-        self.attempt.handle_timer(now)
-        for probe in self.attempt.probes_to_send():
-            self.sent_at.append(now)
-            base = self.base(probe.socket_index)
-            self._send(Transmit(data=b"probe", destination=probe.destination, base=base, ttl=probe.ttl), now)
+        if self.attempt is not None:
+            self._probe(self.attempt, now)
         if self._answer is not None and self._answers_at and self._answers_at[0] <= now:
             self._answers_at.pop(0)
             self._send(self._answer, now)
+
+    def begin(self, attempt: HardAttempt) -> None:
+        """Makes an attempt, unless the peer has been heard on the socket of the plain checks."""
+        self.attempt = attempt
+        if self.met_at is not None:
+            attempt.succeed()
+
+    def _probe(self, attempt: HardAttempt, now: float) -> None:
+        attempt.handle_timer(now)
+        for probe in attempt.probes_to_send():
+            self.sent_at.append(now)
+            base = self.base(probe.socket_index)
+            self._send(Transmit(data=b"probe", destination=probe.destination, base=base, ttl=probe.ttl), now)
 
     def _send(self, transmit: Transmit, now: float) -> None:
         if transmit.ttl is None:
@@ -175,14 +190,14 @@ class HardPair(Conversation):
 
     def meet(self) -> Result:
         samples: list[list[tuple[float, int]]] = [[], []]
-        for instant, count in ((OLD_SAMPLES_AT, 12), (FRESH_SAMPLES_AT, 4)):
+        for instant in BURSTS_AT:
             self.advance(instant - self.now)
-            for _ in range(count):
-                for index, host in enumerate(self.hosts):
-                    samples[index].append(host.sample(self.now))
-                self.advance(0.002)
+            for index, host in enumerate(self.hosts):
+                samples[index] += [host.sample(self.now) for _ in range(BURST_SIZE)]
         addresses = [VerifiedAddress(host.reflexive_address(self.now)) for host in self.hosts]
         self.advance(START_AT - self.now)
+        for host, peer in zip(self.hosts, reversed(addresses), strict=True):
+            host.check(peer, self.now)
         sides = [
             summary(host.site.profile, taken, self.now, self._scene.limits)
             for host, taken in zip(self.hosts, samples, strict=True)
@@ -191,12 +206,14 @@ class HardPair(Conversation):
         for index, host in enumerate(self.hosts):
             budget = HostBudget(self._scene.limits).begin()
             assert budget is not None
-            host.attempt = HardAttempt(
-                plans[index],
-                peer=addresses[1 - index],
-                budget=budget,
-                random=seeded(f"{self._seed} {index}"),
-                now=self.now,
+            host.begin(
+                HardAttempt(
+                    plans[index],
+                    peer=addresses[1 - index],
+                    budget=budget,
+                    random=seeded(f"{self._seed} {index}"),
+                    now=self.now,
+                )
             )
             if index == 0:
                 self.advance(self._scene.skew)
