@@ -103,13 +103,16 @@ _TABLE: Mapping[tuple[_Kind, _Kind], tuple[Technique, Role, Role]] = MappingProx
 """The rows of the module's table below the mapped ports, each pair of kinds once."""
 
 
-def plan(own: SideSummary, peer: SideSummary, limits: HardNatLimits) -> Plan:
-    """What we do about these two NATs.
+def plan(
+    own: SideSummary, peer: SideSummary, limits: HardNatLimits, *, opener_ttl: int | None = None
+) -> Plan:
+    """What we do about these two NATs, at the introduction or at any time after it.
 
     Args:
         own: what we told the peer, as old as it is when the attempt starts.
         peer: what the peer told us, likewise.
         limits: bind our own packets; they do not enter into the choice.
+        opener_ttl: hops to our own NAT and one more, where they were counted; else that of the limits.
     """
     if own.udp_blocked or peer.udp_blocked:
         whose = "our" if own.udp_blocked else "the peer's"
@@ -137,7 +140,7 @@ def plan(own: SideSummary, peer: SideSummary, limits: HardNatLimits) -> Plan:
         sockets=sockets,
         packets=min(pair.own.packets, limits.max_packets),
         rate=pair.rate,
-        opener_ttl=limits.opener_ttl if role is Role.HOLD else None,
+        opener_ttl=_opener_ttl(limits, opener_ttl) if role is Role.HOLD else None,
         probability=probability,
         median_seconds=median,
         duration=min(pair.duration, limits.max_duration),
@@ -149,6 +152,10 @@ def plan(own: SideSummary, peer: SideSummary, limits: HardNatLimits) -> Plan:
             aims=pair.aims[:sockets],
         ),
     )
+
+
+def _opener_ttl(limits: HardNatLimits, measured: int | None) -> int | None:
+    return limits.opener_ttl if measured is None or limits.opener_ttl is None else measured
 
 
 def _checks(technique: Technique, role: Role, words: str, limits: HardNatLimits) -> Plan:
