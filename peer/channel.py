@@ -18,6 +18,7 @@ from natcore.channel import (
     SessionDoubted,
     SessionEnded,
     SessionEvent,
+    SessionLost,
     SessionMoved,
     SocketsReleased,
     TimelineEntry,
@@ -259,6 +260,8 @@ class Channel:
                 pass  # the node closes them
             case SessionDoubted():
                 logger.info("= the path to %s is in doubt", self.peer)
+            case SessionLost():
+                logger.info("= the path to %s is lost (%s); looking for another", self.peer, event.detail)
             case SessionEnded():
                 self._ended = event
             case _:

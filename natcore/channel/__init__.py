@@ -1,20 +1,20 @@
 """Data between two peers: frames, acknowledged delivery, and the session that joins them to ICE."""
 
 from natcore.channel.delivery import DeliveryConfig
-from natcore.channel.frame import MAX_PAYLOAD_SIZE, session_field, session_field_of
-from natcore.channel.session import (
+from natcore.channel.events import (
     DataReceived,
     MessageConfirmed,
     MessageUnconfirmed,
-    PeerSession,
-    SessionConfig,
     SessionConfirmed,
     SessionDoubted,
     SessionEnded,
     SessionEvent,
+    SessionLost,
     SessionMoved,
     SocketsReleased,
 )
+from natcore.channel.frame import MAX_PAYLOAD_SIZE, session_field, session_field_of
+from natcore.channel.session import PeerSession, SessionConfig
 from natcore.channel.timeline import TimelineEntry, TimelineEvent
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "SessionDoubted",
     "SessionEnded",
     "SessionEvent",
+    "SessionLost",
     "SessionMoved",
     "SocketsReleased",
     "TimelineEntry",

@@ -100,9 +100,19 @@ class MessageSender:
             self._current.give_up_at = now + self._config.give_up_after
             self._current.resend_at = max(now, left_at + self._config.min_rto)
 
-    def get_timer(self) -> float | None:
-        """When :meth:`take_due` or :meth:`take_expired` will have something."""
-        return None if self._current is None else min(self._current.resend_at, self._current.give_up_at)
+    def path_replaced(self, now: float) -> None:
+        """Gives the message that is on its way its whole time again, and repeats it at once."""
+        if self._current is not None:
+            self._current.give_up_at = now + self._config.give_up_after
+            self._current.resend_at = now
+
+    def get_timer(self, *, is_sending: bool) -> float | None:
+        """When :meth:`take_expired` or, where there is a path to send on, :meth:`take_due` has something."""
+        if self._current is None:
+            return None
+        return (
+            min(self._current.resend_at, self._current.give_up_at) if is_sending else self._current.give_up_at
+        )
 
     def take_due(self, now: float, *, path_rtt: float | None) -> tuple[int, bytes] | None:
         """The message that is to be sent now, for the first time or again, or None."""

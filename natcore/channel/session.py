@@ -1,7 +1,8 @@
 """A session with one peer: connectivity below, data on top, one agent for the owner.
 
-:class:`PeerSession` joins an :class:`~natcore.ice.IceAgent`, which finds and keeps a path, to the data frames
-that travel on it. STUN and frames share the five-tuple and are told apart by their first byte (RFC 7983).
+:class:`PeerSession` joins a :class:`~natcore.channel.search.PathSearch`, which finds and keeps a path, to the
+:class:`~natcore.channel.exchange.DataExchange` whose frames travel on it. STUN and frames share the
+five-tuple and are told apart by their first byte (RFC 7983).
 
 **Early data.** A message that is waiting when the session starts is sent right behind the first check to each
 address, because that check has just opened our NAT and the peer's has been opened by its own. It so arrives
@@ -10,9 +11,10 @@ to each of the first few addresses before any has answered; ``MAX_EARLY_COPIES``
 be read by nobody's session but the peer's.
 
 **A path that breaks.** A rebooted NAT or another network ends a path and not the session. When checks of the
-path stay unanswered the session asks to be introduced anew, and a second agent with credentials of its own
+path stay unanswered the session asks to be introduced anew, and a second search with credentials of its own
 (an ICE restart, RFC 8445 section 2.4) looks for a path beside the old one. Data frames keep their keys and
-their numbers, so nothing is delivered twice and nothing is lost that a message would not repeat.
+their numbers, so nothing is delivered twice and nothing is lost that a message would not repeat. When the
+consent to the path has ended (a machine slept) nothing is sent any more, but the session waits and asks on.
 
 **Where data goes.** To the path that ICE confirmed; before that, to where the peer's newest authentic frame
 came from, which is proof enough that the peer is there.
@@ -28,11 +30,22 @@ from typing import assert_never
 from natcore import stun
 from natcore.address import TransportAddress
 from natcore.agent import RandomBytes, Transmit
-from natcore.channel.delivery import DeliveryConfig, MessageReceiver, MessageSender, ReplayWindow
-from natcore.channel.frame import MAX_NUMBER, Frame, FrameKey, FrameType
+from natcore.channel.delivery import DeliveryConfig
+from natcore.channel.events import (
+    MessageUnconfirmed,
+    SessionConfirmed,
+    SessionDoubted,
+    SessionEnded,
+    SessionEvent,
+    SessionLost,
+    SessionMoved,
+    SocketsReleased,
+)
+from natcore.channel.exchange import DataExchange
+from natcore.channel.search import PathSearch
 from natcore.channel.timeline import Timeline, TimelineEvent, candidates_in_words
-from natcore.errors import DecodeError, MisuseError
-from natcore.hardnat import AttemptState, HardAttempt, Plan, SideSummary, Technique
+from natcore.errors import MisuseError
+from natcore.hardnat import HardAttempt, Plan, SideSummary, Technique
 from natcore.ice import (
     AgentState,
     Candidate,
@@ -59,7 +72,10 @@ QUIET = 0.3
 """Seconds without a word of the peer's after which sending has the path checked at once."""
 
 ASK_INTERVAL = 2.0
-"""Seconds between two wishes to be introduced anew, while a path is in doubt."""
+"""Seconds from the first wish to be introduced anew to the second; doubled for each further one."""
+
+MAX_ASK_INTERVAL = 15.0
+"""Seconds; where that ends."""
 
 CLOSE_COPIES = 2
 """A lost CLOSE leaves the peer waiting for its consent to expire, so a second one follows at once."""
@@ -67,92 +83,16 @@ CLOSE_COPIES = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionConfig:
-    """Of the parts."""
+    """Of the parts, and how long a session outlives its path.
+
+    Attributes:
+        patience: seconds after the consent to a path has ended for which another is looked for: long enough
+            for a laptop that is carried from one room, or one meeting, to another.
+    """
 
     ice: IceConfig = field(default_factory=IceConfig)
     delivery: DeliveryConfig = field(default_factory=DeliveryConfig)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionConfirmed:
-    """There is a path."""
-
-    path: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionMoved:
-    """Data takes another path from now on."""
-
-    path: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionDoubted:
-    """The path seems to be broken; the server should introduce the two anew to find another.
-
-    Attributes:
-        at: the instant, seconds.
-    """
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SocketsReleased:
-    """Sockets of a hard attempt that nobody needs any more.
-
-    Attributes:
-        bases: which.
-    """
-
-    bases: tuple[TransportAddress, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataReceived:
-    """A datagram or a message of the peer's, authentic and never delivered before."""
-
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageConfirmed:
-    """The peer has the message of this number."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageUnconfirmed:
-    """Whether the peer has the message of this number is not known, and it is not repeated any more."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionEnded:
-    """The session is over. Terminal.
-
-    Attributes:
-        reason: why there is no path (any more), or None where one of the two sides closed.
-        detail: a clause for people.
-    """
-
-    reason: FailureReason | None
-    detail: str
-
-
-SessionEvent = (
-    SessionConfirmed
-    | SessionMoved
-    | SessionDoubted
-    | SocketsReleased
-    | DataReceived
-    | MessageConfirmed
-    | MessageUnconfirmed
-    | SessionEnded
-)
+    patience: float = 600.0
 
 
 class PeerSession:
@@ -161,13 +101,10 @@ class PeerSession:
     Attributes:
         peer: the id of the other side.
         name: of the introduction that began it.
-        ice: the connectivity below; for looking at, not for driving.
-        technique: by what the two met, or would.
+        local_ufrag: our user name fragment in its first search.
         peer_nat: what the peer told of its NAT, or None.
-        plan: what was made of both NATs, or None where one is not known.
         timeline: what happened so far.
         packets_sent: datagrams of any kind.
-        discarded: frames that were not authentic, or repeated.
     """
 
     def __init__(
@@ -182,38 +119,24 @@ class PeerSession:
         config: SessionConfig,
         random: RandomBytes,
     ) -> None:
-        local, remote = local.for_session(name), remote.for_session(name)
         self.name = name
         self.peer = peer
-        self.local_ufrag = local.ufrag
         self.packets_sent = 0
-        self.discarded = 0
-        self.ice = IceAgent(
-            config=config.ice,
-            is_controlling=is_controlling,
-            local=local,
-            remote=remote,
-            local_candidates=local_candidates,
-            random=random,
-        )
-        self._ice_config = config.ice
-        self._random = random
-        self._renewal: IceAgent | None = None
-        self._ask_again_at: float | None = None
-        self._heard_at = 0.0
-        self._hard: HardAttempt | None = None
-        self._hard_sockets: tuple[TransportAddress, ...] = ()
-        self.technique = Technique.PLAIN
         self.peer_nat: SideSummary | None = None
-        self.plan: Plan | None = None
         self.timeline = Timeline()
-        self._checked: set[TransportAddress] = set()
-        self._outgoing = FrameKey.of(name, remote)
-        self._incoming = FrameKey.of(name, local)
-        self._sender = MessageSender(config.delivery)
-        self._receiver = MessageReceiver()
-        self._datagrams_seen = ReplayWindow()
-        self._next_datagram = 0
+        self._config = config
+        self._random = random
+        self._remote = remote
+        self._search = self._make_search(name, is_controlling, local, remote, local_candidates)
+        self._renewal: PathSearch | None = None
+        self.local_ufrag = self._search.ufrag
+        self._has_met = False
+        self._ask_again_at: float | None = None
+        self._ask_interval = ASK_INTERVAL
+        self._lost: ConnectivityFailed | None = None
+        self._ends_at: float | None = None
+        self._heard_at = 0.0
+        self._exchange = DataExchange(session=name, local=local, remote=remote, config=config.delivery)
         self._early_copies_left = 0
         self._proven: _Way | None = None
         self._told: _Way | None = None
@@ -221,7 +144,26 @@ class PeerSession:
         self._transmits: list[Transmit] = []
         self._events: deque[SessionEvent] = deque()
 
-    # --- the owner ---------------------------------------------------------------------------------------
+    def _make_search(
+        self,
+        name: str,
+        is_controlling: bool,
+        local: Credentials,
+        remote: Credentials,
+        local_candidates: Iterable[LocalCandidate],
+    ) -> PathSearch:
+        return PathSearch(
+            name=name,
+            is_controlling=is_controlling,
+            local=local,
+            remote=remote,
+            local_candidates=local_candidates,
+            config=self._config.ice,
+            timeline=self.timeline,
+            random=self._random,
+        )
+
+    # --- the owner: searching for a path -----------------------------------------------------------------
 
     def start(
         self, remote_candidates: Iterable[Candidate], now: float, *, early_data: bytes | None = None
@@ -235,11 +177,11 @@ class PeerSession:
             raise MisuseError(f"the session with {self.peer} was started before")
         number = None
         if early_data is not None:
-            number = self._sender.queue(early_data)
+            number = self._exchange.messages.queue(early_data)
             self._early_copies_left = MAX_EARLY_COPIES
         offered = list(remote_candidates)
         self.note(TimelineEvent.INTRODUCED, f"{self.peer} offers {candidates_in_words(offered)}", now)
-        self.ice.start(offered, now)
+        self._search.start(offered, now)
         self._pump(now)
         return number
 
@@ -257,25 +199,30 @@ class PeerSession:
         """Looks for another path, by a new introduction; returns the user name fragment of its checks.
 
         The path that there is stays in use until there is another. A search that is under way is given up.
+        A peer with other credentials is another program of that name, which knows nothing of this session:
+        where the path is broken, the session ends.
         """
-        local, remote = local.for_session(name), remote.for_session(name)
+        offered = list(remote_candidates)
+        if remote != self._remote:
+            if self.is_in_doubt:
+                self._end(FailureReason.CONSENT_EXPIRED, f"{self.peer} has started anew", now)
+            return self.local_ufrag
         if self._renewal is not None:
             self._renewal.close()
-        self._renewal = IceAgent(
-            config=self._ice_config,
-            is_controlling=is_controlling,
-            local=local,
-            remote=remote,
-            local_candidates=local_candidates,
-            random=self._random,
-        )
+            self._take_released(self._renewal)
         self._ask_again_at = None
-        offered = list(remote_candidates)
         self.note(TimelineEvent.RENEWED, f"{self.peer} offers {candidates_in_words(offered)}", now)
-        self._checked.clear()
+        self._renewal = self._make_search(name, is_controlling, local, remote, local_candidates)
         self._renewal.start(offered, now)
         self._pump(now)
-        return local.ufrag
+        return self._renewal.ufrag
+
+    def add_remote_candidates(self, candidates: Iterable[Candidate], now: float) -> None:
+        """Takes candidates that the peer has had later than the introduction (RFC 8838 section 11)."""
+        for candidate in candidates:
+            self._newest_search.ice.add_remote_candidate(candidate, now)
+        self._newest_search.handle_timer(now)
+        self._pump(now)
 
     def note(self, event: TimelineEvent, detail: str, now: float) -> None:
         """Adds to the timeline what the owner knows."""
@@ -283,40 +230,96 @@ class PeerSession:
 
     def take_plan(self, plan: Plan, now: float) -> None:
         """Tells what was made of both NATs; for looking at, and no more than a plan."""
-        self.plan = plan
-        detail = f"{plan.technique.value}, our role is to {plan.role.value}: {plan.evidence}"
-        self.note(TimelineEvent.PLAN_CHOSEN, detail, now)
+        self._newest_search.take_plan(plan, now)
 
     def begin_hard(self, attempt: HardAttempt, sockets: Sequence[LocalCandidate], now: float) -> None:
-        """Goes on beyond plain checks: the attempt says which socket sends where, and when.
-
-        Args:
-            attempt: ended when there is a path, or at the end of the session.
-            sockets: number 0 is the one whose public endpoint the peer knows, the others are the attempt's.
-            now: seconds.
-        """
-        if self._hard is not None or self.ice.state is not AgentState.CHECKING:
-            attempt.fail()
-            return
-        self._hard, self._hard_sockets = attempt, tuple(one.base for one in sockets)
-        self.ice.hold(sockets[1:])
-        if len(sockets) > 1:
-            self.note(
-                TimelineEvent.SOCKETS_OPENED, f"{len(sockets) - 1} for {attempt.plan.technique.value}", now
-            )
+        """As :meth:`PathSearch.begin_hard`, of the newest search."""
+        self._newest_search.begin_hard(attempt, sockets, now)
         self._pump(now)
 
     def give_up_by(self, deadline: float, detail: str) -> None:
         """No more than plain checks can be tried, and these will hardly do: they end at ``deadline``."""
-        self.ice.give_up_by(deadline, FailureReason.HARD_NATS, detail)
+        self._newest_search.ice.give_up_by(deadline, FailureReason.HARD_NATS, detail)
+
+    def doubt(self, now: float, why: str) -> None:
+        """Asks for another path now, and again until there is one.
+
+        Args:
+            now: seconds.
+            why: a clause for people.
+        """
+        if self._is_ended:
+            return
+        self._ask_again_at = now + self._ask_interval
+        self._ask_interval = min(2 * self._ask_interval, MAX_ASK_INTERVAL)
+        self.note(TimelineEvent.PATH_DOUBTED, why, now)
+        self._events.append(SessionDoubted(at=now))
+
+    def declined(self, reason: str, now: float) -> None:
+        """The peer does not follow the newest introduction.
+
+        A session that it does not follow from the beginning is over. One that it does not know any more is
+        over where the path is broken; else its own word, on the path, will tell.
+        """
+        if not self._has_met or self.is_in_doubt:
+            self._end(FailureReason.REJECTED, f"{self.peer} declined: {reason}", now)
+
+    def peer_left(self, now: float) -> None:
+        """The peer has said goodbye to the server: nobody will be found where the path is lost."""
+        if self._lost is not None:
+            self._end(self._lost.reason, f"{self._lost.detail}, and {self.peer} left the server", now)
+
+    @property
+    def ice(self) -> IceAgent:
+        """The connectivity below; for looking at, not for driving."""
+        return self._search.ice
+
+    @property
+    def discarded(self) -> int:
+        """Frames that were not authentic, or repeated."""
+        return self._exchange.discarded
+
+    @property
+    def introduction(self) -> str:
+        """The name of the introduction that the newest search follows."""
+        return self._newest_search.name
+
+    @property
+    def is_searching(self) -> bool:
+        """Whether the newest search is under way."""
+        return not self._is_ended and self._newest_search.is_under_way
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the path is lost, or has answered none of the last few checks."""
+        return self._lost is not None or self.ice.is_in_doubt
+
+    @property
+    def plan(self) -> Plan | None:
+        """What was made of both NATs, or None where one of them is not known."""
+        return self._newest_search.plan
+
+    @property
+    def technique(self) -> Technique:
+        """By what the two met, or would."""
+        return self._search.technique
+
+    @property
+    def path(self) -> Path | None:
+        """The path that data takes now; None before one is confirmed, while it is lost, and after the end."""
+        return self.ice.path
+
+    @property
+    def rtt(self) -> float | None:
+        """Seconds; the newest measurement of the path's or of a message's round trip."""
+        path = self.path
+        return path.rtt if path is not None and path.rtt is not None else self._exchange.messages.rtt
 
     def is_awaiting(self, transaction_id: stun.TransactionId) -> bool:
         """Whether a response to this transaction would be for us."""
-        return any(agent.is_awaiting(transaction_id) for agent in self._agents)
+        return any(search.is_awaiting(transaction_id) for search in self._searches)
 
-    @property
-    def _agents(self) -> tuple[IceAgent, ...]:
-        return (self.ice,) if self._renewal is None else (self._renewal, self.ice)
+    # --- the owner: data ---------------------------------------------------------------------------------
 
     def send_datagram(self, payload: bytes, now: float) -> None:
         """Sends a payload once; it may be lost, as datagrams may.
@@ -325,13 +328,11 @@ class PeerSession:
             MisuseError: the payload is too long, or there is no way to the peer (yet, or any more).
         """
         way = self._way()
-        if way is None or self._next_datagram > MAX_NUMBER:
+        if way is None:
             raise MisuseError(f"no path to {self.peer}")
-        self._send_frame(Frame(FrameType.DATAGRAM, self._next_datagram, payload), way)
-        self._next_datagram += 1
-        if now - self._heard_at > QUIET:
-            self.ice.hurry(now)
-            self._pump(now)
+        self._send_frame(self._exchange.datagram(payload), way)
+        self._hurry_if_quiet(now)
+        self._pump(now)
 
     def send_message(self, payload: bytes, now: float) -> int:
         """Sends a payload until it is confirmed; returns its number for the event that will tell.
@@ -341,7 +342,7 @@ class PeerSession:
         """
         if self._is_ended:
             raise MisuseError(f"the session with {self.peer} is over")
-        number = self._sender.queue(payload)
+        number = self._exchange.messages.queue(payload)
         self._pump(now)
         return number
 
@@ -350,19 +351,8 @@ class PeerSession:
         way = self._way()
         if way is not None:
             for _ in range(CLOSE_COPIES):
-                self._send_frame(Frame(FrameType.CLOSE, 0), way)
+                self._send_frame(self._exchange.goodbye(), way)
         self._end(None, "closed by us", now)
-
-    @property
-    def path(self) -> Path | None:
-        """The path that data takes now, or None before one is confirmed and after the end."""
-        return self.ice.path
-
-    @property
-    def rtt(self) -> float | None:
-        """Seconds; the newest measurement of the path's or of a message's round trip."""
-        path = self.path
-        return path.rtt if path is not None and path.rtt is not None else self._sender.rtt
 
     # --- the five verbs ----------------------------------------------------------------------------------
 
@@ -373,20 +363,22 @@ class PeerSession:
         if self._is_ended:
             return
         if stun.is_stun(data):
-            for agent in self._agents:  # each discards what is not for its credentials
-                self._receive_stun(agent, data, source, base, now)
+            for search in self._searches:  # each discards what is not for its credentials
+                search.receive_stun(data, source, base, now)
         else:
             self._receive_frame(data, source, base, now)
         self._pump(now)
 
     def handle_timer(self, now: float) -> None:
         """Does whatever is due."""
-        for agent in self._agents:
-            agent.handle_timer(now)
+        for search in self._searches:
+            search.handle_timer(now)
+        if self._lost is not None and self._ends_at is not None and now >= self._ends_at:
+            self._end(self._lost.reason, self._lost.detail, now)
         if self._ask_again_at is not None and now >= self._ask_again_at:
             self._ask_again_at = None
-            if self.ice.is_in_doubt:
-                self._doubt(now)
+            if self.is_in_doubt:
+                self.doubt(now, "there is no other path yet")
         self._pump(now)
 
     def datagrams_to_send(self) -> list[Transmit]:
@@ -402,141 +394,111 @@ class PeerSession:
         """When :meth:`handle_timer` is due next."""
         if self._is_ended:
             return None
-        instants = [agent.get_timer() for agent in self._agents]
-        instants.append(self._ask_again_at)
-        instants.append(None if self._hard is None else self._hard.get_timer())
-        if self.path is not None:
-            instants.append(self._sender.get_timer())
+        instants = [search.get_timer() for search in self._searches]
+        instants += [self._ask_again_at, self._ends_at]
+        if self._has_met:
+            instants.append(self._exchange.messages.get_timer(is_sending=self.path is not None))
         return min((instant for instant in instants if instant is not None), default=None)
 
     # --- inside ------------------------------------------------------------------------------------------
 
-    def _receive_stun(
-        self, agent: IceAgent, data: bytes, source: TransportAddress, base: TransportAddress, now: float
-    ) -> None:
-        is_first = agent.counters.checks_received == 0
-        agent.receive_datagram(data, source, base, now)
-        if is_first and agent.counters.checks_received:
-            self.note(TimelineEvent.CHECK_RECEIVED, f"from {source}", now)
+    @property
+    def _searches(self) -> tuple[PathSearch, ...]:
+        return (self._search,) if self._renewal is None else (self._renewal, self._search)
+
+    @property
+    def _newest_search(self) -> PathSearch:
+        return self._renewal or self._search
 
     def _pump(self, now: float) -> None:
-        self._take_from_ice(now)
+        self._take_from_search(now)
         self._take_from_renewal(now)
-        self._send_probes(now)
-        if self.path is not None:
-            self._send_due_messages(now)
+        if self._has_met and not self._is_ended:
+            self._handle_messages(now)
 
-    def _take_from_ice(self, now: float) -> None:
+    def _take_transmits(self, search: PathSearch) -> None:
         # Checks come first: the datagram that opens a NAT must leave before the data behind it.
-        checks = self.ice.datagrams_to_send()
+        checks = search.datagrams_to_send()
         self.packets_sent += len(checks)
         self._transmits += checks
-        while (event := self.ice.next_event()) is not None:
+
+    def _take_released(self, search: PathSearch) -> None:
+        bases = search.released_sockets()
+        if bases:
+            self._events.append(SocketsReleased(bases=bases))
+
+    def _take_from_search(self, now: float) -> None:
+        search = self._search
+        self._take_transmits(search)
+        while (event := search.next_event(now)) is not None:
             match event:
                 case CheckStarted():
-                    self._note_checks(event, now)
                     self._send_early(event, now)
                 case PathConfirmed():
-                    self._early_copies_left = 0
-                    self._sender.path_confirmed(now, path_rtt=event.path.rtt)
-                    self._told = _way_of(event.path)
-                    self.note(TimelineEvent.PATH_CONFIRMED, str(event.path), now)
-                    self._events.append(SessionConfirmed(path=event.path))
+                    self._confirm(event.path, now)
                 case PathSelected():
                     self._receive_selection(event.path, now)
                 case PathDoubted():
-                    self._doubt(now)
+                    self.doubt(now, "the last few checks of it had no answer")
                 case ConnectivityFailed():
-                    if self._renewal is None:
-                        self._end(event.reason, event.detail, now)
+                    self._receive_failure(event, now)
                 case _:
                     assert_never(event)
+        self._take_released(search)
 
     def _take_from_renewal(self, now: float) -> None:
-        agent = self._renewal
-        if agent is None:
+        renewal = self._renewal
+        if renewal is None:
             return
-        checks = agent.datagrams_to_send()
-        self.packets_sent += len(checks)
-        self._transmits += checks
-        while (event := agent.next_event()) is not None:
+        self._take_transmits(renewal)
+        while (event := renewal.next_event(now)) is not None:
             match event:
                 case PathConfirmed():
-                    self.ice.close()
-                    self.ice, self._renewal = agent, None
-                    self._ask_again_at = None
-                    self._heard_at = now
-                    self._sender.path_confirmed(now, path_rtt=event.path.rtt)
-                    self._told = _way_of(event.path)
-                    self.note(TimelineEvent.PATH_MOVED, str(event.path), now)
-                    self._events.append(SessionMoved(path=event.path))
-                    self._release_sockets()
-                    self._take_from_ice(now)  # what the agent has to tell beyond this
+                    self._search.close()
+                    self._take_released(self._search)
+                    self._search, self._renewal = renewal, None
+                    self._confirm(event.path, now)
+                    self._take_from_search(now)  # what it has to tell beyond this
                     return
                 case ConnectivityFailed():
                     self._renewal = None
                     self.note(TimelineEvent.RENEWAL_FAILED, f"{event.reason.value} ({event.detail})", now)
-                    if self.ice.state is AgentState.FAILED:
+                    if self._lost is not None or self._has_met:
+                        self._ask_again_at = now + self._ask_interval
+                    elif not self._search.is_under_way:
                         self._end(event.reason, event.detail, now)
-                    else:
-                        self._ask_again_at = now + ASK_INTERVAL
-                    return
-                case CheckStarted():
-                    self._note_checks(event, now)
                 case _:
                     pass
+        self._take_released(renewal)
 
-    def _note_checks(self, event: CheckStarted, now: float) -> None:
-        """One entry an address; a check from each of our sockets goes there."""
-        if event.destination not in self._checked:
-            self._checked.add(event.destination)
-            self.note(TimelineEvent.CHECKS_BEGUN, f"to {event.destination}", now)
+    def _receive_failure(self, failure: ConnectivityFailed, now: float) -> None:
+        """The path is gone for good; where there was one, another is looked for."""
+        if failure.reason is FailureReason.REJECTED and self._has_met:
+            self._end(failure.reason, failure.detail, now)
+        elif self._has_met:
+            self._lost, self._ends_at = failure, now + self._config.patience
+            self._proven = None
+            self.note(TimelineEvent.PATH_LOST, failure.detail, now)
+            self._events.append(SessionLost(detail=failure.detail))
+            self.doubt(now, "it is lost")
+        elif self._renewal is None:
+            self._end(failure.reason, failure.detail, now)
 
-    def _send_probes(self, now: float) -> None:
-        if self._hard is None:
-            return
-        if self.ice.state is not AgentState.CHECKING:
-            self._end_hard(now, has_met=self.path is not None)
-            return
-        self._hard.handle_timer(now)
-        for probe in self._hard.probes_to_send():
-            base = self._hard_sockets[probe.socket_index]
-            self.ice.probe(base, probe.destination, ttl=probe.ttl)
-        self._take_from_ice(now)
-        if self._hard.state is AttemptState.FAILED:
-            self.ice.give_up_by(now, FailureReason.HARD_NATS, self._hard.plan.evidence)
-            self.ice.handle_timer(now)
-            self._take_from_ice(now)
-
-    def _end_hard(self, now: float, *, has_met: bool) -> None:
-        if self._hard is None:
-            return
-        if has_met:
-            self._hard.succeed()
-            self.technique = self._hard.plan.technique
+    def _confirm(self, path: Path, now: float) -> None:
+        self._early_copies_left = 0
+        self._ask_again_at = self._ends_at = self._lost = None
+        self._ask_interval = ASK_INTERVAL
+        self._heard_at = now
+        self._told = _way_of(path)
+        if self._has_met:
+            self._exchange.messages.path_replaced(now)
+            self.note(TimelineEvent.PATH_MOVED, str(path), now)
+            self._events.append(SessionMoved(path=path))
         else:
-            self._hard.fail()
-        self._hard = None
-        if not has_met:
-            self._release_sockets()
-
-    def _release_sockets(self) -> None:
-        """Lets go of the sockets of a hard attempt, but for the one that the path takes.
-
-        Not before both sides use the same pair: what is confirmed first here need not be what is nominated.
-        """
-        path = self.path
-        own, *extra = self._hard_sockets or (None,)
-        unused = tuple(base for base in extra if path is None or base != path.base)
-        if own is not None and unused:
-            self._hard_sockets = (own, *(base for base in extra if base not in unused))
-            self._events.append(SocketsReleased(bases=unused))
-
-    def _doubt(self, now: float) -> None:
-        """Asks for another path now, and again until there is one or the consent to this one ends."""
-        self._ask_again_at = now + ASK_INTERVAL
-        self.note(TimelineEvent.PATH_DOUBTED, "the last few checks of it had no answer", now)
-        self._events.append(SessionDoubted(at=now))
+            self._has_met = True
+            self._exchange.messages.path_confirmed(now, path_rtt=path.rtt)
+            self.note(TimelineEvent.PATH_CONFIRMED, str(path), now)
+            self._events.append(SessionConfirmed(path=path))
 
     def _receive_selection(self, path: Path, now: float) -> None:
         has_moved = self._told != _way_of(path)
@@ -544,98 +506,68 @@ class PeerSession:
         if has_moved:
             self._told = _way_of(path)
             self._events.append(SessionMoved(path=path))
-        self._release_sockets()
 
     def _send_early(self, event: CheckStarted, now: float) -> None:
-        message = self._sender.peek()
-        if self._early_copies_left == 0 or message is None:
+        if self._early_copies_left == 0:
             return
-        if self._early_copies_left == MAX_EARLY_COPIES:
-            self._sender.begin_early(now)
-        self._early_copies_left -= 1
-        self._send_frame(Frame(FrameType.MESSAGE, *message), (event.base, event.destination))
+        is_first = self._early_copies_left == MAX_EARLY_COPIES
+        data = self._exchange.early_message(now, is_first=is_first)
+        if data is not None:
+            self._early_copies_left -= 1
+            self._send_frame(data, (event.base, event.destination))
 
-    def _send_due_messages(self, now: float) -> None:
-        while (number := self._sender.take_expired(now)) is not None:
+    def _handle_messages(self, now: float) -> None:
+        for number in self._exchange.expired_messages(now):
             self._events.append(MessageUnconfirmed(number=number))
-        way = self._way()
         path = self.path
-        if way is None or path is None:
+        if path is None:
             return
-        message = self._sender.take_due(now, path_rtt=path.rtt)
-        if message is not None:
-            self._send_frame(Frame(FrameType.MESSAGE, *message), way)
-            if now - self._heard_at > QUIET:
-                self.ice.hurry(now)
-                self._take_from_ice(now)
+        data = self._exchange.due_message(now, path_rtt=path.rtt)
+        if data is not None:
+            self._send_frame(data, _way_of(path))
+            self._hurry_if_quiet(now)
+            self._take_from_search(now)
+
+    def _hurry_if_quiet(self, now: float) -> None:
+        if now - self._heard_at > QUIET:
+            self.ice.hurry(now)
 
     def _receive_frame(
         self, data: bytes, source: TransportAddress, base: TransportAddress, now: float
     ) -> None:
-        try:
-            frame = Frame.decode(data, self._incoming)
-        except DecodeError:
-            self.discarded += 1
+        heard = self._exchange.receive(data, now)
+        if heard is None:
             return
-        match frame.type:
-            case FrameType.DATAGRAM:
-                is_new = self._receive_once(frame)
-            case FrameType.MESSAGE:
-                is_new = self._receive_message(frame, (base, source))
-            case FrameType.ACKNOWLEDGEMENT:
-                is_new = self._receive_acknowledgement(frame, now)
-            case FrameType.CLOSE:
-                is_new = True
-                self._end(None, f"closed by {self.peer}", now)
         self._heard_at = now
-        if is_new:  # a copy proves nothing: anybody who saw it can send it from anywhere
-            self._proven = (base, source)
-        else:
-            self.discarded += 1
-
-    def _receive_once(self, frame: Frame) -> bool:
-        is_new = self._datagrams_seen.take(frame.number)
-        if is_new:
-            self._events.append(DataReceived(payload=frame.payload))
-        return is_new
-
-    def _receive_message(self, frame: Frame, way: _Way) -> bool:
-        is_new, is_acknowledged = self._receiver.receive(frame.number)
-        if is_new:
-            self._events.append(DataReceived(payload=frame.payload))
-        if is_acknowledged:
+        if heard.reply is not None:
             # To where it came from: our own path may still be unconfirmed.
-            self._send_frame(Frame(FrameType.ACKNOWLEDGEMENT, frame.number), way)
-        return is_new
-
-    def _receive_acknowledgement(self, frame: Frame, now: float) -> bool:
-        is_new = self._sender.receive_acknowledgement(frame.number, now)
-        if is_new:
-            self._events.append(MessageConfirmed(number=frame.number))
-        return is_new
+            self._send_frame(heard.reply, (base, source))
+        if heard.is_new:
+            self._proven = (base, source)
+        if heard.event is not None:
+            self._events.append(heard.event)
+        if heard.closes:
+            self._end(None, f"closed by {self.peer}", now)
 
     def _way(self) -> _Way | None:
-        if self._is_ended:
+        if self._is_ended or self._lost is not None:
             return None
         path = self.path
         return self._proven if path is None else _way_of(path)
 
-    def _send_frame(self, frame: Frame, way: _Way) -> None:
+    def _send_frame(self, data: bytes, way: _Way) -> None:
         base, destination = way
         self.packets_sent += 1
-        self._transmits.append(
-            Transmit(data=frame.encode(self._outgoing), destination=destination, base=base)
-        )
+        self._transmits.append(Transmit(data=data, destination=destination, base=base))
 
     def _end(self, reason: FailureReason | None, detail: str, now: float) -> None:
         if self._is_ended:
             return
         self._is_ended = True
-        for agent in self._agents:
-            agent.close()
-        self._end_hard(now, has_met=False)
-        self._release_sockets()
-        for number in self._sender.abandon():
+        for search in self._searches:
+            search.close()
+            self._take_released(search)
+        for number in self._exchange.messages.abandon():
             self._events.append(MessageUnconfirmed(number=number))
         if reason is None:
             self.note(TimelineEvent.CLOSED, detail, now)

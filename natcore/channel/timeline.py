@@ -35,6 +35,7 @@ class TimelineEvent(Enum):
     PATH_SELECTED = "path selected"
     PATH_MOVED = "path moved"
     PATH_DOUBTED = "path doubted"
+    PATH_LOST = "path lost"
     RENEWED = "renewed"
     RENEWAL_FAILED = "renewal failed"
     FAILED = "failed"

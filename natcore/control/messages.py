@@ -75,6 +75,7 @@ class FaultCode(Enum):
     YOU_ARE_ASLEEP = "you-are-asleep"
     SAME_CLIENT = "same-client"
     TOO_FAST = "too-fast"
+    UNKNOWN_SESSION = "unknown-session"
 
 
 class WireCandidate(Struct, frozen=True, kw_only=True):
@@ -164,6 +165,20 @@ class Connect(_Message, frozen=True, kw_only=True, tag="connect"):
     renews: _Token | None = None
 
 
+class Decline(_Message, frozen=True, kw_only=True, tag="decline"):
+    """I do not follow this introduction; its other side is told by :class:`Declined`.
+
+    Attributes:
+        session: of the introduction.
+        code: why, for programs.
+        reason: why, for people.
+    """
+
+    session: _Token
+    code: FaultCode
+    reason: _Text
+
+
 class Unregister(_Message, frozen=True, kw_only=True, tag="unregister"):
     """Goodbye; the server closes the connection."""
 
@@ -235,6 +250,30 @@ class Introduction(_Message, frozen=True, kw_only=True, tag="introduction"):
     renews: _Token | None = None
 
 
+class Trickle(_Message, frozen=True, kw_only=True, tag="trickle"):
+    """What has changed with the peer of a recent introduction (RFC 8838), whole and as it is now.
+
+    Attributes:
+        session: of the introduction.
+        candidates: as in :class:`Introduction`; what is not among them any more may be forgotten or not.
+        observed: as in :class:`Introduction`.
+        nat: as in :class:`Introduction`.
+    """
+
+    session: _Token
+    candidates: Annotated[tuple[WireCandidate, ...], Meta(max_length=MAX_CANDIDATES + 4)]
+    observed: _Address | None = None
+    nat: SideSummary | None = None
+
+
+class Declined(_Message, frozen=True, kw_only=True, tag="declined"):
+    """The peer of a recent introduction does not follow it; fields as in :class:`Decline`."""
+
+    session: _Token
+    code: FaultCode
+    reason: _Text
+
+
 class ConnectRefused(_Message, frozen=True, kw_only=True, tag="connect-refused"):
     """No introduction to ``target``: it is unknown or asleep, or the asker is."""
 
@@ -267,18 +306,30 @@ class Pong(_Message, frozen=True, kw_only=True, tag="pong"):
     """I am."""
 
 
-ClientMessage = Register | Publish | Connect | Unregister | Ping | Pong
+ClientMessage = Register | Publish | Connect | Decline | Unregister | Ping | Pong
 ServerMessage = (
-    Registered | Roster | Announcement | Introduction | ConnectRefused | Fault | Goodbye | Ping | Pong
+    Registered
+    | Roster
+    | Announcement
+    | Introduction
+    | Trickle
+    | Declined
+    | ConnectRefused
+    | Fault
+    | Goodbye
+    | Ping
+    | Pong
 )
 Message = ClientMessage | ServerMessage
 
-CLIENT_MESSAGES: tuple[type[_Message], ...] = (Register, Publish, Connect, Unregister, Ping, Pong)
+CLIENT_MESSAGES: tuple[type[_Message], ...] = (Register, Publish, Connect, Decline, Unregister, Ping, Pong)
 SERVER_MESSAGES: tuple[type[_Message], ...] = (
     Registered,
     Roster,
     Announcement,
     Introduction,
+    Trickle,
+    Declined,
     ConnectRefused,
     Fault,
     Goodbye,

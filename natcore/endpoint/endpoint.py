@@ -20,7 +20,7 @@ Sessions do not depend on the server: they live on while the TCP connection is g
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -34,24 +34,25 @@ from natcore.channel import (
     SessionDoubted,
     SessionEnded,
     SocketsReleased,
-    TimelineEvent,
 )
 from natcore.control.messages import (
-    MAX_CANDIDATES,
     Announcement,
+    Change,
     Connect,
     ConnectRefused,
+    Decline,
+    Declined,
     Fault,
     FaultCode,
     Goodbye,
     Introduction,
     Ping,
     Pong,
-    Publish,
     Registered,
     Roster,
     ServerMessage,
     Status,
+    Trickle,
     Unregister,
     WireCandidate,
 )
@@ -71,25 +72,15 @@ from natcore.endpoint.events import (
     SessionStarted,
     SocketsWanted,
 )
+from natcore.endpoint.hard import HardPairs
+from natcore.endpoint.publication import Publication
 from natcore.endpoint.registration import Registration
+from natcore.endpoint.renewals import Renewals
 from natcore.endpoint.sessions import SessionLimits, Sessions
 from natcore.errors import DecodeError, MisuseError
-from natcore.hardnat import (
-    HardAttempt,
-    HardNatLimits,
-    HostBudget,
-    Plan,
-    Role,
-    SideSummary,
-    Technique,
-    VerifiedAddress,
-    plan,
-)
-from natcore.ice import Candidate, CandidateType, Credentials, LocalCandidate, mapped_candidate
+from natcore.hardnat import HardNatLimits, SideSummary
+from natcore.ice import Candidate, Credentials, LocalCandidate
 from natcore.ice.credentials import MAX_UFRAG_LENGTH
-
-_PROBING = frozenset({Role.HOLD, Role.SPRAY, Role.SWEEP, Role.SCATTER})
-"""The roles that send more than plain checks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +126,7 @@ class ClientEndpoint:
         """
         self.registration = Registration(client_id)
         self.discarded = 0
-        self._host_candidates = tuple(host_candidates)
+        self._publication = Publication(host_candidates)
         self._config = config
         self._random = random
         self._credentials = Credentials.generate(random)
@@ -143,13 +134,8 @@ class ClientEndpoint:
         self._registered: Registered | None = None
         self._wants_to_be_awake = False
         self._awake: AwakeAgent | None = None
-        self._mapped: TransportAddress | None = None
-        self._offered: TransportAddress | None = None
-        self._nat: SideSummary | None = None
-        self._nat_at = 0.0
-        self._hard_budget = HostBudget(config.hard_nat)
-        self._attempts: dict[str, tuple[Plan, TransportAddress]] = {}
-        self._doubted: dict[str, float] = {}
+        self._hard = HardPairs(config.hard_nat, random)
+        self._renewals = Renewals()
         self._pending: dict[str, bytes | None] = {}
         self._sessions = Sessions(config.limits)
         self._transmits: list[Transmit] = []
@@ -195,7 +181,7 @@ class ClientEndpoint:
     @property
     def mapped_address(self) -> TransportAddress | None:
         """The port that the gateway forwards to us, while it is offered to peers; see :meth:`set_mapped`."""
-        return self._offered
+        return self._publication.offered
 
     @property
     def sessions(self) -> tuple[PeerSession, ...]:
@@ -214,14 +200,17 @@ class ClientEndpoint:
         It is offered to peers while the server observes us at the very same IP address: a gateway that names
         another one lies, or stands behind a further NAT.
         """
-        self._mapped = address
+        self._publication.mapped = address
         self._publish_if_changed()
 
     def set_nat(self, nat: SideSummary | None, now: float) -> None:
         """Tells what our own NAT does, or that it is not known (any more); peers plan with it."""
-        self._nat, self._nat_at = nat, now
+        self._hard.learn_own(nat, now)
         if self._awake is not None:
             self._publish()
+        for session in self.sessions:
+            self._plan_for(session, now)
+            self._collect(session)
 
     @property
     def server(self) -> TransportAddress | None:
@@ -330,10 +319,13 @@ class ClientEndpoint:
             case Roster():
                 self.registration.add_clients(message.clients)
             case Announcement():
-                for change, status in self.registration.apply(message):
-                    self._events.append(ClientsChanged(change=change, status=status))
+                self._receive_announcement(message, now)
             case Introduction():
                 self._receive_introduction(message, now)
+            case Trickle():
+                self._receive_trickle(message, now)
+            case Declined():
+                self._receive_decline(message, now)
             case ConnectRefused():
                 self._refuse(message.target, message.code, message.reason)
             case Fault():
@@ -356,7 +348,9 @@ class ClientEndpoint:
         self.registration.accept(message, now)
         self._registered = message
         self._events.append(RegistrationConfirmed())
-        self._doubted |= {one.name: now for one in self.sessions if one.ice.is_in_doubt}
+        for session in self.sessions:
+            if session.is_in_doubt:
+                self._renewals.doubt(session.name, now)
         if self._wants_to_be_awake:
             self._begin_awake(message, now)
 
@@ -367,7 +361,7 @@ class ClientEndpoint:
         was_asked = message.controlling and message.peer in self._pending
         obstacle = self._obstacle_to(message, was_asked=was_asked)
         if obstacle is not None:
-            self.discarded += 1
+            self._decline(message, *obstacle)
             if was_asked:
                 self._refuse(message.peer, *obstacle)
             return
@@ -378,60 +372,72 @@ class ClientEndpoint:
             is_controlling=message.controlling,
             local=self._credentials,
             remote=Credentials(message.ufrag, message.pwd),
-            local_candidates=self._host_candidates,
+            local_candidates=self._publication.host_candidates,
             config=self._config.session,
             random=self._random,
         )
         self._sessions.add(session, was_asked=was_asked)
         number = session.start(_remote_candidates(message.candidates), now, early_data=early_data)
         self._events.append(SessionStarted(session=session, was_asked=was_asked, early_number=number))
-        self._plan_for(session, message, now)
+        self._learn_peer(session, message, now)
+
+    def _receive_announcement(self, message: Announcement, now: float) -> None:
+        for change, status in self.registration.apply(message):
+            self._events.append(ClientsChanged(change=change, status=status))
+            of_peer = [session for session in self.sessions if session.peer == change.id]
+            for session in of_peer:
+                if change.change is Change.UNREGISTERED:
+                    session.peer_left(now)
+                elif status is Status.AWAKE and session.is_in_doubt:
+                    session.doubt(now, f"{session.peer} is Awake again")
+                self._collect(session)
+
+    def _receive_trickle(self, message: Trickle, now: float) -> None:
+        session = self._sessions.following(message.session)
+        if session is None or not session.is_searching:
+            return  # it has ended, or found its path, while this was on its way
+        session.add_remote_candidates(_remote_candidates(message.candidates), now)
+        self._learn_peer(session, message, now)
+
+    def _receive_decline(self, message: Declined, now: float) -> None:
+        session = self._sessions.following(message.session)
+        if session is not None:
+            session.declined(message.reason, now)
+            self._collect(session)
+
+    def _decline(self, message: Introduction, code: FaultCode, reason: str) -> None:
+        self.discarded += 1
+        self.registration.send(Decline(session=message.session, code=code, reason=reason))
+
+    def _learn_peer(self, session: PeerSession, told: Introduction | Trickle, now: float) -> None:
+        self._hard.learn_peer(session, told)
+        self._plan_for(session, now)
         self._collect(session)
 
-    def _plan_for(self, session: PeerSession, message: Introduction, now: float) -> None:
+    def _plan_for(self, session: PeerSession, now: float) -> None:
         """What to do beyond plain checks, where both sides have told what their NATs do."""
-        session.peer_nat = message.nat
-        if self._nat is None or message.nat is None:
-            return
-        target = _parsed(message.observed)
-        made = plan(self._nat.aged(max(0.0, now - self._nat_at)), message.nat, self._config.hard_nat)
-        session.take_plan(made, now)
-        if made.technique is Technique.GIVE_UP:
-            session.give_up_by(now + made.duration, made.evidence)
-        elif made.role in _PROBING and not self._hard_budget.is_free:
-            session.note(TimelineEvent.ATTEMPT_SKIPPED, "another one is under way", now)
-        elif made.role in _PROBING and target is not None:
-            self._attempts[session.name] = made, target
-            if made.sockets:
-                self._events.append(SocketsWanted(session=session, count=made.sockets))
-            else:
-                self.open_for(session, (), now)
+        count = self._hard.sockets_wanted(session, now)
+        if count == 0:
+            self.open_for(session, (), now)
+        elif count is not None:
+            self._events.append(SocketsWanted(session=session, count=count))
 
     def open_for(self, session: PeerSession, bases: Iterable[TransportAddress], now: float) -> None:
         """The sockets that :class:`SocketsWanted` asked for, as many as could be opened."""
-        wanted = self._attempts.pop(session.name, None)
-        budget = None if wanted is None else self._hard_budget.begin()
-        sockets = [LocalCandidate.of(CandidateType.HOST, base, base=base) for base in bases]
-        if wanted is None or budget is None or self.base is None or len(sockets) < wanted[0].sockets:
-            if budget is not None:
-                budget.end()
-            if wanted is not None:
-                detail = f"{len(sockets)} sockets of {wanted[0].sockets} are open"
-                session.note(TimelineEvent.ATTEMPT_SKIPPED, detail, now)
-                self._collect(session)
-            self._events.append(SessionEventOccurred(session=session, event=_released(sockets)))
-            return
-        own = next(one for one in self._host_candidates if one.base == self.base)
-        attempt = HardAttempt(
-            wanted[0], peer=VerifiedAddress(wanted[1]), budget=budget, random=self._random, now=now
-        )
-        session.begin_hard(attempt, [own, *sockets], now)
+        own = next((one for one in self._publication.host_candidates if one.base == self.base), None)
+        unused = self._hard.begin(session, own, bases, now)
         self._collect(session)
+        if unused:
+            released = SocketsReleased(bases=unused)
+            self._events.append(SessionEventOccurred(session=session, event=released))
 
     def _receive_renewal(self, message: Introduction, renews: str, now: float) -> None:
         session = self._sessions.called(renews)
         longest = len(message.session) + max(len(message.ufrag), len(self._credentials.ufrag))
-        if session is None or session.peer != message.peer or longest > MAX_UFRAG_LENGTH:
+        if session is None or session.peer != message.peer:
+            self._decline(message, FaultCode.UNKNOWN_SESSION, "there is no such session (any more)")
+            return
+        if longest > MAX_UFRAG_LENGTH:
             self.discarded += 1
             return
         ufrag = session.renew(
@@ -439,12 +445,16 @@ class ClientEndpoint:
             is_controlling=message.controlling,
             local=self._credentials,
             remote=Credentials(message.ufrag, message.pwd),
-            local_candidates=self._host_candidates,
+            local_candidates=self._publication.host_candidates,
             remote_candidates=_remote_candidates(message.candidates),
             now=now,
         )
         self._sessions.add_ufrag(ufrag, session)
-        self._collect(session)
+        self._learn_peer(session, message, now)
+        if not message.controlling and self._awake is not None:
+            # The peer has doubts, and we may be the one who moved without knowing it yet.
+            self._awake.refresh(now)
+            self._collect_awake()
 
     def _obstacle_to(self, message: Introduction, *, was_asked: bool) -> tuple[FaultCode, str] | None:
         """Why an introduction cannot be followed, or None."""
@@ -478,7 +488,8 @@ class ClientEndpoint:
     # --- inside ------------------------------------------------------------------------------------------
 
     def _begin_awake(self, registered: Registered, now: float) -> None:
-        way = next(self._ways_to_server(registered), None)
+        ways = self._publication.ways_to(registered.endpoints, self._server_ip)
+        way = next(ways, None)
         if way is None:
             self._events.append(ConnectionUnusable(reason="the server names no UDP endpoint that we can use"))
             return
@@ -496,44 +507,13 @@ class ClientEndpoint:
         self._collect_awake()
 
     def _publish(self) -> None:
-        self._offered = self._mapped_where_observed()
-        mapped = [] if self._offered is None else [mapped_candidate(self._offered)]
-        candidates = [*self._host_candidates[: MAX_CANDIDATES - len(mapped)], *mapped]
         self.registration.send(
-            Publish(
-                ufrag=self._credentials.ufrag,
-                pwd=self._credentials.pwd,
-                candidates=tuple(own.to_wire() for own in candidates),
-                nat=self._nat,
-            )
+            self._publication.message(self._credentials, self.reflexive_address, self._hard.own)
         )
 
     def _publish_if_changed(self) -> None:
-        if self._awake is not None and self._offered != self._mapped_where_observed():
+        if self._awake is not None and self._publication.is_outdated(self.reflexive_address):
             self._publish()
-
-    def _mapped_where_observed(self) -> TransportAddress | None:
-        observed = self.reflexive_address
-        if self._mapped is None or observed is None or self._mapped.ip != observed.ip:
-            return None
-        return self._mapped
-
-    def _ways_to_server(self, registered: Registered) -> Iterator[tuple[TransportAddress, TransportAddress]]:
-        """From which base to which of the server's endpoints we can send, in the server's order and ours.
-
-        The first endpoint is where our TCP connection arrived. A server behind a NAT of its own, as most of
-        the cloud's are, sees an inside address there; what we connected to is right in any case.
-        """
-        for position, text in enumerate(registered.endpoints):
-            try:
-                server = TransportAddress.parse(text)
-            except DecodeError:
-                continue
-            if position == 0 and self._server_ip is not None:
-                server = TransportAddress(self._server_ip, server.port)
-            for own in self._host_candidates:
-                if server.port and own.base.ip.version == server.ip.version:
-                    yield own.base, server
 
     def _collect_awake(self) -> None:
         if self._awake is None:
@@ -554,38 +534,25 @@ class ClientEndpoint:
             self._events.append(SessionEventOccurred(session=session, event=event))
             if isinstance(event, SessionEnded):
                 self._sessions.remove(session)
-                self._doubted.pop(session.name, None)
-                self._attempts.pop(session.name, None)
+                self._renewals.forget(session.name)
+                self._hard.forget(session)
             elif isinstance(event, SessionDoubted):
                 self._doubt(session, event.at)
 
     def _doubt(self, session: PeerSession, now: float) -> None:
         """A path is broken: shows the server where we are now, and then asks it to introduce us anew."""
-        self._doubted[session.name] = now
+        self._renewals.doubt(session.name, now)
         if self._awake is not None:
             self._awake.refresh(now)
             self._collect_awake()
 
     def _ask_for_renewals(self) -> None:
-        """Once the server has seen us after the doubt: else it would tell the peer where we were."""
         if self._awake is None or not self.registration.is_registered:
             return
-        for name, since in list(self._doubted.items()):
+        for name in self._renewals.due(self._awake.observed_at):
             session = self._sessions.called(name)
-            if session is not None and self._awake.observed_at >= since:
-                del self._doubted[name]
+            if session is not None:
                 self.registration.send(Connect(target=session.peer, renews=name))
-
-
-def _released(sockets: Iterable[LocalCandidate]) -> SocketsReleased:
-    return SocketsReleased(bases=tuple(one.base for one in sockets))
-
-
-def _parsed(address: str | None) -> TransportAddress | None:
-    try:
-        return None if address is None else TransportAddress.parse(address)
-    except DecodeError:
-        return None
 
 
 def _remote_candidates(wire: Iterable[WireCandidate]) -> list[Candidate]:

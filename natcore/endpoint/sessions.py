@@ -83,6 +83,10 @@ class Sessions:
         """The session of that name."""
         return self._by_name.get(name)
 
+    def following(self, introduction: str) -> PeerSession | None:
+        """The session whose newest search follows the introduction of that name."""
+        return next((one for one in self._by_name.values() if one.introduction == introduction), None)
+
     def add_ufrag(self, ufrag: str, session: PeerSession) -> None:
         """Notes the user name fragment of a session's newest search for a path; its first one stays valid."""
         kept = {own: one for own, one in self._by_ufrag.items() if one is not session}

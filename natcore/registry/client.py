@@ -41,6 +41,19 @@ class Observation:
     is_proven: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meeting:
+    """A recent introduction, as one of its two sides has it.
+
+    Attributes:
+        peer: the other side.
+        since: when they were introduced, seconds.
+    """
+
+    peer: Client
+    since: float
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Client:
     """A registered client.
@@ -57,6 +70,7 @@ class Client:
             took over keeps its predecessor's until its own first observation.
         published: its ICE credentials and candidates.
         published_at: when, seconds.
+        meetings: its newest introductions, by their names, oldest first.
     """
 
     id: ClientId
@@ -69,6 +83,7 @@ class Client:
     reflexive_address: ReflexiveAddress | None = None
     published: Publish | None = None
     published_at: float = 0.0
+    meetings: dict[str, Meeting] = field(default_factory=dict)
 
     @property
     def status(self) -> ClientStatus:

@@ -15,16 +15,23 @@ from ipaddress import IPv4Address
 import msgspec
 
 from natcore.address import ReflexiveAddress, TransportAddress
-from natcore.control.messages import FaultCode, Introduction, Publish, WireCandidate
+from natcore.control.messages import FaultCode, Introduction, Publish, Trickle, WireCandidate
 from natcore.errors import DecodeError
 from natcore.ice.candidate import CandidateType, priority_of
-from natcore.registry.client import Client
+from natcore.registry.client import Client, Meeting
 
 OBSERVED_FOUNDATION = "observed"
 """Of the server-reflexive candidate: same type, same server, one base, hence one foundation."""
 
 MAX_CLAIMED_REFLEXIVE = 2
 """Ports that a client may claim at its own NAT: one, and its successor while a mapping moves."""
+
+MEETING_LIFETIME = 20.0
+"""Seconds for which the two sides of an introduction hear what has changed with the other: longer than a
+search for a path takes."""
+
+MAX_MEETINGS = 16
+"""Introductions of one client that are remembered, and so the messages that one change of its can cause."""
 
 _BELIEVED_TYPES = frozenset({CandidateType.HOST.value, CandidateType.RELAYED.value})
 _CLAIMED_TYPE = CandidateType.SERVER_REFLEXIVE.value
@@ -92,26 +99,54 @@ def introduction_of(
         now: seconds; what the client measured of its NAT is so much older than when it said so.
     """
     assert client.published is not None
-    assert client.reflexive_address is not None
-    published, observed = client.published, client.reflexive_address
-    passed_on = tuple(one for one in published.candidates if _may_be_passed_on(one, observed))
+    seen = trickle_of(client, session=session, now=now)
     return Introduction(
         session=session,
         peer=client.id,
         controlling=controlling,
-        ufrag=published.ufrag,
-        pwd=published.pwd,
-        candidates=(*passed_on, *_observed(observed, passed_on)),
-        observed=str(observed) if _is_proven(client, observed) else None,
-        nat=None if published.nat is None else published.nat.aged(max(0.0, now - client.published_at)),
+        ufrag=client.published.ufrag,
+        pwd=client.published.pwd,
+        candidates=seen.candidates,
+        observed=seen.observed,
+        nat=seen.nat,
         renews=renews,
     )
 
 
-def _is_proven(client: Client, address: ReflexiveAddress) -> bool:
-    """Whether the client has repeated what was sent to it there: else the source may have been forged."""
+def trickle_of(client: Client, *, session: str, now: float) -> Trickle:
+    """What the other side of introduction ``session`` is told of a reachable ``client`` as it is now."""
+    assert client.published is not None
+    assert client.reflexive_address is not None
+    published, observed = client.published, client.reflexive_address
+    passed_on = tuple(one for one in published.candidates if _may_be_passed_on(one, observed))
+    return Trickle(
+        session=session,
+        candidates=(*passed_on, *_observed(observed, passed_on)),
+        observed=str(observed) if is_proven(client) else None,
+        nat=None if published.nat is None else published.nat.aged(max(0.0, now - client.published_at)),
+    )
+
+
+def is_proven(client: Client) -> bool:
+    """Whether the client has repeated what was sent to where it is: else the source may have been forged."""
     last = client.observation
-    return last is not None and last.is_proven and last.source == address
+    return last is not None and last.is_proven and last.source == client.reflexive_address
+
+
+def note_meeting(name: str, one: Client, other: Client, now: float) -> None:
+    """Remembers an introduction at both sides, and forgets older ones for it."""
+    for mine, peer in ((one, other), (other, one)):
+        mine.meetings[name] = Meeting(peer=peer, since=now)
+        while len(mine.meetings) > MAX_MEETINGS:
+            del mine.meetings[next(iter(mine.meetings))]
+
+
+def recent_meetings(client: Client, now: float) -> list[tuple[str, Client]]:
+    """The introductions whose other side may still look for a path to ``client``, by name."""
+    client.meetings = {
+        name: one for name, one in client.meetings.items() if now - one.since <= MEETING_LIFETIME
+    }
+    return [(name, one.peer) for name, one in client.meetings.items()]
 
 
 def _may_be_passed_on(candidate: WireCandidate, observed: ReflexiveAddress) -> bool:

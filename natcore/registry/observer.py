@@ -62,10 +62,12 @@ class Finding:
     Attributes:
         answer: what to send, or None.
         client: whose address its source is now, or None if it proves nothing new.
+        is_news: whether that source, or whether it is proven, differs from what the last one showed.
     """
 
     answer: Answer | None = None
     client: Client | None = None
+    is_news: bool = False
 
 
 _NOTHING = Finding()
@@ -138,7 +140,8 @@ class Observer:
             return _NOTHING
         self._counters.awakes += 1
         client.observation = observation
-        return Finding(answer=_observed(request, arrival, key, token), client=client)
+        is_news = last is None or (last.source, last.is_proven) != (arrival.source, observation.is_proven)
+        return Finding(answer=_observed(request, arrival, key, token), client=client, is_news=is_news)
 
     def _token_of(self, source: TransportAddress) -> bytes:
         return hmac.digest(self._secret, str(source).encode(), "sha256")[:TOKEN_SIZE]

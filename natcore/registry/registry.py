@@ -33,6 +33,8 @@ from natcore.control.messages import (
     ClientStatus,
     Connect,
     ConnectRefused,
+    Decline,
+    Declined,
     Fault,
     FaultCode,
     Goodbye,
@@ -61,7 +63,15 @@ from natcore.registry.commands import (
 )
 from natcore.registry.config import RegistryConfig
 from natcore.registry.counters import Counters
-from natcore.registry.introductions import believed_part, introduction_of, refusal
+from natcore.registry.introductions import (
+    believed_part,
+    introduction_of,
+    is_reachable,
+    note_meeting,
+    recent_meetings,
+    refusal,
+    trickle_of,
+)
 from natcore.registry.observer import Observer
 from natcore.registry.reflection import NO_OFFER, Answer, Arrival, LinkOptions, Offer, Reflector
 from natcore.registry.timeouts import TimeoutQueue
@@ -208,6 +218,8 @@ class Registry:
         self._tell_operator()
         if finding.client is not None:
             self._observe(finding.client, ReflexiveAddress(source))
+            if finding.is_news:
+                self._trickle(finding.client, is_paid=False)
             self._announce()
 
     def handle_timer(self, now: float) -> None:
@@ -278,16 +290,18 @@ class Registry:
                 pass  # that it came is all it says
             case Unregister():
                 self._unregister(held)
-            case Publish() | Connect():
+            case Publish() | Connect() | Decline():
                 self._receive_request(held, message)
             case _:
                 assert_never(message)
 
-    def _receive_request(self, held: Connection, message: Publish | Connect) -> None:
+    def _receive_request(self, held: Connection, message: Publish | Connect | Decline) -> None:
         if held.client is None:
             self._fault(held, FaultCode.NOT_REGISTERED, "register first")
         elif isinstance(message, Publish):
             self._publish(held, held.client, message)
+        elif isinstance(message, Decline):
+            self._decline(held.client, message)
         else:
             self._connect(held.client, message.target, message.renews)
 
@@ -359,6 +373,8 @@ class Registry:
             client.published_at = self._now
         except DecodeError as exc:
             self._fault(held, FaultCode.BAD_MESSAGE, str(exc))
+            return
+        self._trickle(client, is_paid=True)
 
     def _connect(self, asker: Client, target_id: str, renews: str | None) -> None:
         target = self._clients.get(target_id)
@@ -378,6 +394,27 @@ class Registry:
         told_target = introduction_of(asker, session=session, controlling=False, renews=renews, now=self._now)
         self._send(asker.connection, told_asker)
         self._send(target.connection, told_target)
+        note_meeting(session, asker, target, self._now)
+
+    def _trickle(self, client: Client, *, is_paid: bool) -> None:
+        """Tells whoever may be looking for a path to a client what has changed with it.
+
+        Each time takes one of the client's publications; where it published, that has been taken.
+        """
+        meetings = recent_meetings(client, self._now) if is_reachable(client) else []
+        if not meetings or not (is_paid or client.publications.take(self._now)):
+            return
+        for name, peer in meetings:
+            if self._clients.get(peer.id) is peer:
+                self._send(peer.connection, trickle_of(client, session=name, now=self._now))
+
+    def _decline(self, client: Client, message: Decline) -> None:
+        """Once for each introduction; of others nothing is known, and nothing said."""
+        meeting = client.meetings.pop(message.session, None)
+        if meeting is None or self._clients.get(meeting.peer.id) is not meeting.peer:
+            return
+        told = Declined(session=message.session, code=message.code, reason=message.reason)
+        self._send(meeting.peer.connection, told)
 
     # --- clients come, wake and go --------------------------------------------------------------------
 

@@ -229,17 +229,20 @@ class EndpointPair(Conversation):
         self.elsa, self.anna = attach(self.network, sites, ("elsa", "anna"), seed)
         self.endpoints: list[ClientEndpoint] = []
         self.connections: dict[int, ConnectionId] = {}
-        for site, side in zip(sites, (self.elsa, self.anna), strict=True):
-            endpoint = ClientEndpoint(
-                client_id=side.name,
-                host_candidates=[local_host(site.host)],
-                config=config or EndpointConfig(),
-                random=seeded(f"{seed} {side.name}"),
-            )
-            side.agent = endpoint
-            side.also_drain = partial(self._write_control, len(self.endpoints))
-            self.endpoints.append(endpoint)
+        self._sites, self._config = sites, config or EndpointConfig()
+        for index, side in enumerate((self.elsa, self.anna)):
+            self.endpoints.append(self._make_endpoint(index, f"{seed} {side.name}"))
+            side.agent = self.endpoints[index]
+            side.also_drain = partial(self._write_control, index)
             self.take_part(side)
+
+    def _make_endpoint(self, index: int, seed: str) -> ClientEndpoint:
+        return ClientEndpoint(
+            client_id=("elsa", "anna")[index],
+            host_candidates=[local_host(self._sites[index].host)],
+            config=self._config,
+            random=seeded(seed),
+        )
 
     @property
     def elsas(self) -> ClientEndpoint:
@@ -264,12 +267,22 @@ class EndpointPair(Conversation):
         endpoint, side = self.endpoints[index], (self.elsa, self.anna)[index]
 
         def receive(data: bytes, now: float) -> None:
-            endpoint.receive_data(data, now)
-            self.drain(side)
+            if side.agent is endpoint:  # not asleep, and not started anew
+                endpoint.receive_data(data, now)
+                self.drain(side)
 
         self.connections[index] = self.server.open(receive, self.now)
         endpoint.connection_made(SERVER.ip, self.now)
         self.drain(side)
+
+    def restart(self, index: int) -> None:
+        """One side's program crashes and is started again, once the server has missed it."""
+        side = (self.elsa, self.anna)[index]
+        side.agent = None
+        self.server.hang_up(self.connections[index], self.now)
+        self.endpoints[index] = side.agent = self._make_endpoint(index, f"{side.name} started anew")
+        self.endpoints[index].wake(self.now)
+        self.dial(index)
 
     def drain(self, side: Participant) -> None:
         """What a shell does after every call in."""

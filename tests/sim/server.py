@@ -53,6 +53,11 @@ class ServerHost:
         self._carry_out(now)
         return connection
 
+    def hang_up(self, connection: ConnectionId, now: float) -> None:
+        """A client's connection ends without a word of its."""
+        self.registry.connection_lost(connection, "connection reset", now)
+        self._carry_out(now)
+
     def write(self, connection: ConnectionId, data: bytes, now: float) -> None:
         """A client writes."""
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from natcore.channel import MessageUnconfirmed, SessionConfirmed, SessionEnded
+from natcore.channel import (
+    MessageUnconfirmed,
+    SessionConfig,
+    SessionConfirmed,
+    SessionDoubted,
+    SessionEnded,
+    SessionLost,
+)
+from natcore.errors import MisuseError
 from natcore.ice import FailureReason, IceConfig
 from tests.sim.pair import SessionPair, make_sites, payloads
 
@@ -55,7 +63,8 @@ def test_closing_says_of_every_waiting_message_that_it_is_unconfirmed(pair: Sess
 def test_a_lost_close_leaves_the_peer_to_its_consent(pair: SessionPair) -> None:
     pair.link.is_cut = True
     pair.close(pair.elsa)
-    pair.drive_until(SessionEnded, pair.anna)
+    pair.drive_until(SessionLost, pair.anna)
+    pair.advance(SessionConfig().patience)
     assert pair.anna.events(SessionEnded)[0].reason is FailureReason.CONSENT_EXPIRED
 
 
@@ -64,16 +73,40 @@ def test_a_cut_link_expires_the_consent_30_s_after_the_last_answer(pair: Session
     assert pair.elsa.events(SessionEnded) == [], "consent must have been renewed"
     pair.link.is_cut = True
     cut_at = pair.now
-    pair.drive_until(SessionEnded, pair.elsa, pair.anna)
+    pair.drive_until(SessionLost, pair.elsa, pair.anna)
     for side in (pair.elsa, pair.anna):
-        (end,) = side.events(SessionEnded)
-        assert end.reason is FailureReason.CONSENT_EXPIRED
-        assert end.detail == "no answer on the path for 30 s"
-        silent_for = side.time_of(SessionEnded) - cut_at
+        (lost,) = side.events(SessionLost)
+        assert lost.detail == "no answer on the path for 30 s"
+        silent_for = side.time_of(SessionLost) - cut_at
         longest_gap = 1.2 * CONFIG.consent_interval
         assert (
             CONFIG.consent_timeout - longest_gap <= silent_for <= CONFIG.consent_timeout + pair.link.latency
         )
+
+
+def test_nothing_is_sent_on_a_lost_path_and_after_its_patience_the_session_ends(pair: SessionPair) -> None:
+    pair.advance(1.0)
+    pair.link.is_cut = True
+    pair.drive_until(SessionLost, pair.elsa, pair.anna)
+    sent, lost_at = len(pair.network.sent), pair.now
+    number = pair.send(pair.elsa, b"is anybody there?")
+    with pytest.raises(MisuseError, match="no path"):
+        pair.elsas.send_datagram(b"or there?", pair.now)
+    pair.advance(SessionConfig().patience + 1.0)
+    assert len(pair.network.sent) == sent
+    (end,) = pair.elsa.events(SessionEnded)
+    assert end.reason is FailureReason.CONSENT_EXPIRED
+    assert pair.elsa.time_of(SessionEnded) - lost_at == pytest.approx(SessionConfig().patience, abs=6.0)
+    assert [event.number for event in pair.elsa.events(MessageUnconfirmed)] == [number]
+
+
+def test_while_the_path_is_lost_the_wish_for_another_is_repeated_ever_more_rarely(pair: SessionPair) -> None:
+    pair.advance(1.0)
+    pair.link.is_cut = True
+    pair.drive_until(SessionLost, pair.elsa)
+    before = len(pair.elsa.events(SessionDoubted))
+    pair.advance(60.0)
+    assert 3 <= len(pair.elsa.events(SessionDoubted)) - before <= 6
 
 
 def test_an_outage_shorter_than_the_consent_is_survived(pair: SessionPair) -> None:
@@ -105,13 +138,13 @@ def test_consent_checks_keep_an_idle_path_alive_at_a_quarter_of_a_hertz(pair: Se
     assert len(pair.network.sent) - before == pytest.approx(4 * 300 / 4, rel=0.1)
 
 
-def test_a_machine_that_slept_through_the_consent_finds_the_session_over(pair: SessionPair) -> None:
+def test_a_machine_that_slept_through_the_consent_asks_for_another_path_at_once(pair: SessionPair) -> None:
     later = pair.now + 3600.0
     pair.elsas.handle_timer(later)
     pair.elsa.drain(later)
-    (end,) = pair.elsa.events(SessionEnded)
-    assert end.reason is FailureReason.CONSENT_EXPIRED
-    assert pair.elsas.get_timer() is None
+    assert pair.elsa.events(SessionEnded) == []
+    assert len(pair.elsa.events(SessionLost)) == 1
+    assert pair.elsa.events(SessionDoubted)[-1].at == later
 
 
 def test_closing_before_there_is_a_path_lets_the_peer_give_up_by_itself() -> None:

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from natcore.channel import DataReceived, SessionDoubted, SessionEnded, SessionMoved
+from natcore.channel import DataReceived, SessionDoubted, SessionEnded, SessionLost, SessionMoved
 from netlab.model import NatModel
 from netlab.profiles import PROFILES, profile
 from tests.sim.network import Link
@@ -120,3 +120,61 @@ def test_a_quiet_pair_behind_any_nat_stays_connected_for_an_hour(name: str) -> N
     say(pair, b"still here")
     pair.advance(4.0)
     assert heard(pair) == [b"still here"]
+
+
+def sleep(pair: EndpointPair, seconds: float) -> None:
+    """Elsa's machine does nothing for so long; then its program finds that the server has dropped it."""
+    agent, pair.elsa.agent = pair.elsa.agent, None
+    pair.advance(seconds)
+    pair.elsa.agent = agent
+    pair.elsas.connection_lost(pair.now)
+    pair.dial(0)
+
+
+@pytest.mark.parametrize("seconds", [40.0, 300.0])
+@pytest.mark.parametrize("name", ["port-restricted", "non-preserving-cone"])
+def test_a_laptop_that_slept_goes_on_with_its_channel(name: str, seconds: float) -> None:
+    pair = connected(name, "port-restricted")
+    say(pair, b"good night")
+    pair.advance(1.0)
+    sleep(pair, seconds)
+    assert len(session_events(pair.anna, SessionLost)) == 1
+    say(pair, b"are you there?", index=1)
+    pair.advance(NOTICED_SENDING + BACK_AFTER_NOTICE)
+    say(pair, b"good morning")
+    pair.advance(1.0)
+    assert heard(pair) == [b"good night", b"good morning"]
+    assert heard(pair, 0) == [b"are you there?"]
+    for side in (pair.elsa, pair.anna):
+        assert not session_events(side, SessionEnded)
+
+
+def test_who_is_lost_and_closed_meanwhile_is_not_waited_for() -> None:
+    pair = connected("port-restricted", "port-restricted")
+    pair.link.is_cut = True
+    pair.elsas.close_session(pair.elsas.sessions[0], pair.now)
+    pair.drain(pair.elsa)
+    pair.link.is_cut = False
+    pair.advance(10.0)
+    (end,) = session_events(pair.anna, SessionEnded)
+    assert end.detail == "elsa declined: there is no such session (any more)"
+
+
+def test_who_says_goodbye_to_the_server_while_the_path_is_lost_is_not_waited_for() -> None:
+    pair = connected("port-restricted", "port-restricted")
+    pair.link.is_cut = True
+    pair.drive_while(lambda: not session_events(pair.anna, SessionLost), what="SessionLost")
+    pair.elsas.unregister()
+    pair.drain(pair.elsa)
+    pair.advance(1.0)
+    (end,) = session_events(pair.anna, SessionEnded)
+    assert end.detail == "no answer on the path for 30 s, and elsa left the server"
+
+
+def test_a_program_that_started_anew_under_the_old_name_is_not_taken_for_the_lost_one() -> None:
+    pair = connected("port-restricted", "port-restricted")
+    pair.elsas.connection_lost(pair.now)
+    pair.restart(0)
+    pair.advance(12.0)
+    (end,) = session_events(pair.anna, SessionEnded)
+    assert end.detail == "elsa has started anew"

@@ -36,7 +36,7 @@ def test_a_message_is_repeated_with_doubling_gaps_up_to_the_cap() -> None:
     while sender.take_expired(now) is None:
         if sender.take_due(now, path_rtt=None) is not None:
             instants.append(now)
-        due = sender.get_timer()
+        due = sender.get_timer(is_sending=True)
         assert due is not None
         assert due > now
         now = due
@@ -108,7 +108,7 @@ def test_abandoning_names_every_message_in_order_and_leaves_nothing() -> None:
     sender.take_due(0.0, path_rtt=None)
     assert sender.abandon() == [1, 2, 3]
     assert sender.abandon() == []
-    assert sender.get_timer() is None
+    assert sender.get_timer(is_sending=True) is None
     assert sender.peek() is None
 
 

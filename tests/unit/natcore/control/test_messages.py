@@ -37,12 +37,22 @@ def test_the_types_are_what_the_protocol_says() -> None:
     def types(kinds: tuple[type[msgspec.Struct], ...]) -> set[object]:
         return {kind.__struct_config__.tag for kind in kinds}
 
-    assert types(CLIENT_MESSAGES) == {"register", "publish", "connect", "unregister", "ping", "pong"}
+    assert types(CLIENT_MESSAGES) == {
+        "register",
+        "publish",
+        "connect",
+        "decline",
+        "unregister",
+        "ping",
+        "pong",
+    }
     assert types(SERVER_MESSAGES) == {
         "registered",
         "roster",
         "announcement",
         "introduction",
+        "trickle",
+        "declined",
         "connect-refused",
         "fault",
         "goodbye",

@@ -1,0 +1,145 @@
+"""Beyond plain checks: one endpoint's plans for hard pairs, and the attempts that follow from them.
+
+What enters: what our own NAT does, what peers say of theirs and when either is learned, sockets. What leaves:
+plans for sessions, wishes for sockets, attempts. What is always true: one attempt goes on at a time, and many
+ports are tried at no address but one at which the server has proven the peer to receive. What it refuses to
+know: where the summaries come from, and how sockets are opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from natcore.address import TransportAddress
+from natcore.agent import RandomBytes
+from natcore.channel import PeerSession, TimelineEvent
+from natcore.control.messages import Introduction, Trickle
+from natcore.errors import DecodeError
+from natcore.hardnat import (
+    HardAttempt,
+    HardNatLimits,
+    HostBudget,
+    Plan,
+    Role,
+    SideSummary,
+    Technique,
+    VerifiedAddress,
+    plan,
+)
+from natcore.ice import CandidateType, LocalCandidate
+
+_PROBING = frozenset({Role.HOLD, Role.SPRAY, Role.SWEEP, Role.SCATTER})
+"""The roles that send more than plain checks."""
+
+
+@dataclass(slots=True)
+class _Pair:
+    """One session's two NATs, as far as they are known.
+
+    Attributes:
+        introduction: that the rest is of.
+        target: where many ports may be tried, once the peer is proven to be there.
+        wanted: the plan that waits for sockets.
+    """
+
+    introduction: str
+    target: TransportAddress | None = None
+    wanted: Plan | None = None
+
+
+class HardPairs:
+    """See the module.
+
+    Attributes:
+        own: what our NAT does, or None where it is not known.
+    """
+
+    def __init__(self, limits: HardNatLimits, random: RandomBytes) -> None:
+        self.own: SideSummary | None = None
+        self._own_at = 0.0
+        self._limits = limits
+        self._random = random
+        self._budget = HostBudget(limits)
+        self._pairs: dict[str, _Pair] = {}
+
+    def learn_own(self, own: SideSummary | None, now: float) -> None:
+        """Takes what our NAT does, or that it is not known (any more)."""
+        self.own, self._own_at = own, now
+
+    def learn_peer(self, session: PeerSession, told: Introduction | Trickle) -> None:
+        """Takes what the server says of a session's peer."""
+        known = self._pairs.get(session.name)
+        if known is None or known.introduction != told.session:
+            known = self._pairs[session.name] = _Pair(introduction=told.session)
+        if told.nat is not None:
+            session.peer_nat = told.nat
+        known.target = _parsed(told.observed) or known.target
+
+    def sockets_wanted(self, session: PeerSession, now: float) -> int | None:
+        """Plans, once for each introduction, as soon as both NATs are known; how many sockets that takes.
+
+        Returns:
+            A number for :meth:`begin`, which may be 0; None where plain checks are all that is tried, or
+            something is not known yet.
+        """
+        known = self._pairs.get(session.name)
+        if known is None or known.wanted is not None or not session.is_searching:
+            return None
+        made = session.plan
+        if made is None:
+            if self.own is None or session.peer_nat is None:
+                return None
+            aged = self.own.aged(max(0.0, now - self._own_at))
+            made = plan(aged, session.peer_nat, self._limits)
+            session.take_plan(made, now)
+            if made.technique is Technique.GIVE_UP:
+                session.give_up_by(now + made.duration, made.evidence)
+        if made.role not in _PROBING or known.target is None:
+            return None
+        known.wanted = made
+        if not self._budget.is_free:
+            session.note(TimelineEvent.ATTEMPT_SKIPPED, "another one is under way", now)
+            return None
+        return made.sockets
+
+    def begin(
+        self, session: PeerSession, own: LocalCandidate | None, bases: Iterable[TransportAddress], now: float
+    ) -> tuple[TransportAddress, ...]:
+        """Begins the attempt that was planned; returns the sockets that it does not take.
+
+        Args:
+            session: which.
+            own: of the socket that the server observes.
+            bases: of the sockets that were asked for, as many as could be opened.
+            now: seconds.
+        """
+        bases = tuple(bases)
+        known = self._pairs.get(session.name)
+        if known is None or known.wanted is None or known.target is None or own is None:
+            return bases
+        if len(bases) < known.wanted.sockets:
+            detail = f"{len(bases)} sockets of {known.wanted.sockets} are open"
+            session.note(TimelineEvent.ATTEMPT_SKIPPED, detail, now)
+            return bases
+        budget = self._budget.begin()
+        if budget is None:
+            session.note(TimelineEvent.ATTEMPT_SKIPPED, "another one is under way", now)
+            return bases
+        attempt = HardAttempt(
+            known.wanted, peer=VerifiedAddress(known.target), budget=budget, random=self._random, now=now
+        )
+        extra = [LocalCandidate.of(CandidateType.HOST, base, base=base) for base in bases]
+        session.begin_hard(attempt, [own, *extra], now)
+        return ()
+
+    def forget(self, session: PeerSession) -> None:
+        """The session has ended."""
+        self._pairs.pop(session.name, None)
+
+
+def _parsed(address: str | None) -> TransportAddress | None:
+    try:
+        return None if address is None else TransportAddress.parse(address)
+    except DecodeError:
+        return None
