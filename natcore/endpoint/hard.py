@@ -98,8 +98,9 @@ class HardPairs:
         if made.role not in _PROBING or known.target is None:
             return None
         known.wanted = made
-        if not self._budget.is_free:
-            session.note(TimelineEvent.ATTEMPT_SKIPPED, "another one is under way", now)
+        obstacle = self._budget.obstacle(now)
+        if obstacle is not None:
+            session.note(TimelineEvent.ATTEMPT_SKIPPED, obstacle, now)
             return None
         return made.sockets
 

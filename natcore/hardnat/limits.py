@@ -14,9 +14,8 @@ class HardNatLimits:
             sends beside them there are 250 at most, 0.26 Mbit/s, a voice call; EasyTier's 1,000 a second was
             taken for a flood by a campus network (EasyTier#2165), and hyperdht's 50 need 35 s for what this
             does in 7.
-        max_packets_a_minute: in any minute, all attempts of a host together: whoever asks for one attempt after
-            the other gets two long ones or a hundred short ones. That is 67 a second, less than
-            a third of the rate.
+        max_packets_a_minute: all attempts of a host together, ``packet_rate`` at least. Whoever asks for one
+            attempt after the other gets two long ones or forty short ones; 67 a second, on average.
         max_packets: of one attempt and one side. 256 sockets and 1,715 random ports of 64,512 meet in 99.9 of
             100 attempts; the rest is for what gets lost.
         max_sockets: that a side opens beside the one it has. 256 as hyperdht does: a process may usually have

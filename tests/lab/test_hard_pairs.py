@@ -14,8 +14,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks.discovery_run import start_server
-from benchmarks.hard_pairs_run import HARD_PAIRS, Attempt, HardPair, attempt, scene, start_callee
-from benchmarks.hard_pairs_summary import MAX_PACKETS, MAX_REFUSAL, UNPREDICTABLE
+from benchmarks.hard_pairs_run import (
+    HARD_PAIRS,
+    MAX_REFUSAL,
+    Attempt,
+    HardPair,
+    attempt,
+    scene,
+    start_callee,
+)
+from benchmarks.hard_pairs_summary import MAX_PACKETS, UNPREDICTABLE
 from natcore.nat import Outcome, expected_outcome
 from netlab.instruments.capture import UDP, read_packets
 from netlab.lab import Lab
@@ -59,7 +67,7 @@ class Day:
 
 def spend_day(pair: HardPair, folder: Path) -> Day:
     with scene(pair) as lab:
-        callee = start_callee(lab, start_server(lab))
+        callee = start_callee(lab, start_server(lab), folder)
         captures = {}
         if (pair.caller, pair.callee) == RECORDED:
             captures[ELSA_PUBLIC, ANNA_PUBLIC] = lab.capture("nat-elsa", "wan0")

@@ -50,7 +50,7 @@ def test_no_second_sees_more_than_the_rate() -> None:
 def test_a_host_makes_one_attempt_at_a_time() -> None:
     host = HostBudget(LIMITS)
     first = begin(host)
-    assert not host.is_free
+    assert host.obstacle(0.0) == "another one is under way"
     assert host.begin() is None
     first.end()
     second = begin(host)
@@ -58,6 +58,29 @@ def test_a_host_makes_one_attempt_at_a_time() -> None:
     assert host.begin() is None
     assert second.left == 15
     assert first.left == 0
+
+
+def test_a_minute_bounds_all_attempts_of_a_host_together() -> None:
+    host = HostBudget(HardNatLimits(packet_rate=10, max_packets=15, max_packets_a_minute=20))
+    now, sent = 100.0, []
+    for _ in range(3):
+        assert host.obstacle(now) is None
+        budget = begin(host)
+        while (due := budget.next_at) is not None and due < 150.0:
+            now = max(now, due)
+            assert budget.take(now)
+            sent.append(now)
+        budget.end()
+        if len(sent) == 20:
+            break
+    assert len(sent) == 20
+    assert host.obstacle(sent[0] + 59.9) == "20 packets were sent in the last minute"
+    assert host.obstacle(sent[0] + 60.0) is None
+    third = begin(host)
+    assert not third.take(sent[0] + 59.9)
+    assert third.next_at == sent[0] + 60.0
+    assert third.take(sent[0] + 60.0)
+    assert third.next_at == sent[1] + 60.0, "packet by packet, as those of the minute before grow old"
 
 
 def test_the_rate_holds_across_attempts() -> None:
