@@ -47,9 +47,10 @@ the same, 10 % of packets lost               199 of 200  1.5     6.1
 random of 16,384 ports x one endpoint        100 of 100  0.6     1.5
 sequential x one endpoint                    100 of 100  0.05    0.05
 the same, 100 strange mappings a second      100 of 100  0.05    0.07
-sequential x sequential                      100 of 100  0.05    0.05
-the same, 20 strange mappings a second each  300 of 300  0.06    0.3
-the same, 200 of them                        79 of 100   0.3
+sequential x sequential                      50 of 50    0.05    0.05
+the same, 20 strange mappings a second each  50 of 50    0.07    0.23
+the same, ports of the callee seen 5 s ago   100 of 100  0.22    0.98
+the same as the first, 200 of them           33 of 50    0.35
 ===========================================  ==========  ======  ===============
 """
 

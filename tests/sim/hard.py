@@ -35,9 +35,12 @@ RTT = 0.040
 
 SERVER = TransportAddress(IPv4Address("198.51.100.10"), 10080)
 
-BURSTS_AT, START_AT = (2.0, 2.0 + BURST_INTERVAL), 2.25
-"""Seconds. What a client asks for when it wants a path, and when both have the other's summary: two and a
-half round trips later."""
+LOOK = 0.25
+"""Seconds before the start at which a client has begun its latest look at its NAT's ports, where it has just
+woken: two bursts, and two and a half round trips until both have the other's summary."""
+
+OLD_SOCKET, OLD_MAPPINGS = 999, 209
+"""A socket number of an earlier program's, and how many mappings the NAT has made since."""
 
 ANSWERS_AFTER = (0.0, 0.05, 0.15, 0.35, 0.75)
 """Seconds from hearing the peer: a triggered check and its repetitions (RFC 8445 section 7.3.1.4)."""
@@ -69,10 +72,11 @@ class HardHost:
     def base(self, index: int) -> TransportAddress:
         return TransportAddress(self.site.host.ip, self.site.host.port + index)
 
-    def sample(self, now: float) -> tuple[float, int]:
-        """The port that a socket gets which is used for nothing else."""
+    def sample(self, now: float, *, number: int | None = None) -> tuple[float, int]:
+        """The port of a socket that is used for nothing else, or of the one with this number."""
         self._sampled += 1
-        seen = self._network.observe(self.base(1000 + self._sampled), self._place, SERVER, now)
+        base = self.base(1000 + self._sampled if number is None else number)
+        seen = self._network.observe(base, self._place, SERVER, now)
         assert seen is not None
         return now, seen.port
 
@@ -135,6 +139,8 @@ class Scene:
         background: new mappings that other hosts make at each NAT, a second.
         drop: the probability that a packet is lost on the link.
         skew: how much later the second side starts, in seconds.
+        looks: seconds before the start at which the second side began to look at its NAT's ports.
+        reuses: whether in each burst one socket has the number of an earlier one.
         limits: of both.
     """
 
@@ -142,6 +148,8 @@ class Scene:
     background: float = 0.0
     drop: float = 0.0
     skew: float = 0.010
+    looks: tuple[float, ...] = (LOOK,)
+    reuses: bool = False
     limits: HardNatLimits = field(default_factory=HardNatLimits)
 
 
@@ -189,13 +197,22 @@ class HardPair(Conversation):
         return host
 
     def meet(self) -> Result:
+        start_at = max(self._scene.looks) + 1.0
+        if self._scene.reuses:
+            for host in self.hosts:
+                host.sample(self.now, number=OLD_SOCKET)
+                for _ in range(OLD_MAPPINGS):
+                    host.sample(self.now)
         samples: list[list[tuple[float, int]]] = [[], []]
-        for instant in BURSTS_AT:
-            self.advance(instant - self.now)
-            for index, host in enumerate(self.hosts):
-                samples[index] += [host.sample(self.now) for _ in range(BURST_SIZE)]
+        looks = [(LOOK, 0), *((look, 1) for look in self._scene.looks)]
+        for before, index in sorted(
+            ((look - burst * BURST_INTERVAL, index) for look, index in looks for burst in range(2)),
+            reverse=True,
+        ):
+            self.advance(start_at - before - self.now)
+            samples[index] += self._burst(self.hosts[index])
         addresses = [VerifiedAddress(host.reflexive_address(self.now)) for host in self.hosts]
-        self.advance(START_AT - self.now)
+        self.advance(start_at - self.now)
         for host, peer in zip(self.hosts, reversed(addresses), strict=True):
             host.check(peer, self.now)
         sides = [
@@ -218,15 +235,21 @@ class HardPair(Conversation):
             if index == 0:
                 self.advance(self._scene.skew)
         self.drive_while(self._is_running, limit=LIMIT, what="an end")
-        ended = self.now - START_AT
+        ended = self.now - start_at
         heard = [host.met_at for host in self.hosts]
         return Result(
-            seconds=max(at for at in heard if at) - START_AT if all(heard) else None,
+            seconds=max(at for at in heard if at) - start_at if all(heard) else None,
             ended=ended,
             packets=max(len(host.sent_at) for host in self.hosts),
             busiest=max(busiest_second(host.sent_at) for host in self.hosts),
             plans=plans,
         )
+
+    def _burst(self, host: HardHost) -> list[tuple[float, int]]:
+        old = [OLD_SOCKET] if self._scene.reuses else []
+        numbers: list[int | None] = [None] * (BURST_SIZE - len(old))
+        numbers[self._seed % BURST_SIZE : 0] = old
+        return [host.sample(self.now, number=number) for number in numbers]
 
     def _is_running(self) -> bool:
         return any(
