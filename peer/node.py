@@ -302,6 +302,7 @@ class Node:
         self._learning = self._tasks.create_task(self._measure_nat(driver, base.ip, server))
 
     async def _measure_nat(self, driver: Driver, local: IPAddress, server: TransportAddress) -> None:
+        self._port_samples.clear()
         try:
             self._nat = await discover(local, [server], with_tcp=False)
             await self._tell_nat()

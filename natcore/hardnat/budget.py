@@ -1,17 +1,19 @@
-"""What hard attempts may cost: one at a time for a host, so many packets in it, in any second, in any minute.
+"""What hard attempts may cost: one at a time for a host, so many packets in it, in any second and any minute.
 
-Packets are evenly spaced. A timer that rings late may catch up, by a few packets and never beyond what any
-one second may see, so that a slow event loop costs little and no burst reaches a small router.
+Packets are spaced, by half of the interval that the rate gives at least. A timer that rings late may catch
+up, by a few packets and never beyond what any one second may see, so that a slow event loop costs little and
+no burst reaches a small router.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-from natcore.hardnat.limits import HardNatLimits
+from natcore.hardnat.limits import OPENING_SPEED, HardNatLimits
 
-MAX_CATCH_UP = 0.02
-"""Seconds of lateness that are made up for: 5 packets at 250 a second. Event loops are late by 1 to 15 ms."""
+MAX_CATCH_UP = 0.01
+"""Seconds of lateness that are made up for at once: 5 packets at 250 a second. Event loops are late by 1 to
+15 ms."""
 
 _MINUTE = 60.0
 
@@ -63,7 +65,7 @@ class HostBudget:
         if now < self.next_at:
             return False
         began_at = now if not self._sent else max(self._next_at, now - MAX_CATCH_UP)
-        self._next_at = began_at + 1 / self.limits.packet_rate
+        self._next_at = began_at + 1 / (OPENING_SPEED * self.limits.packet_rate)
         self._sent.append(now)
         return True
 

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+OPENING_SPEED = 2
+"""How much faster than the rate packets may leave for less than a second, as those do that open our NAT and
+die behind it. Each waits for the peer's probes, so the earlier the better: the median meeting of birthday
+probing comes a fifth earlier. Only our own router sees them, and what a second may see holds for them, too.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HardNatLimits:
@@ -14,8 +20,8 @@ class HardNatLimits:
             sends beside them there are 250 at most, 0.26 Mbit/s, a voice call; EasyTier's 1,000 a second was
             taken for a flood by a campus network (EasyTier#2165), and hyperdht's 50 need 35 s for what this
             does in 7.
-        max_packets_a_minute: all attempts of a host together, ``packet_rate`` at least. Whoever asks for one
-            attempt after the other gets two long ones or forty short ones; 67 a second, on average.
+        max_packets_a_minute: all attempts of a host together. Whoever asks for one attempt after the other
+            gets two long ones or forty short ones; 67 packets a second, on average.
         max_packets: of one attempt and one side. 256 sockets and 1,715 random ports of 64,512 meet in 99.9 of
             100 attempts; the rest is for what gets lost.
         max_sockets: that a side opens beside the one it has. 256 as hyperdht does: a process may usually have

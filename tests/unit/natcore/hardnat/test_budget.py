@@ -15,8 +15,9 @@ def taken(budget: AttemptBudget, *instants: float) -> list[bool]:
     return [budget.take(now) for now in instants]
 
 
-def test_packets_are_evenly_spaced() -> None:
-    assert taken(begin(HostBudget(LIMITS)), 5.0, 5.05, 5.1, 5.1, 5.2) == [True, False, True, False, True]
+def test_packets_are_spaced() -> None:
+    """By half of the interval that ten a second have on average."""
+    assert taken(begin(HostBudget(LIMITS)), 5.0, 5.02, 5.05, 5.05, 5.1) == [True, False, True, False, True]
 
 
 def test_the_timer_is_when_the_next_packet_may_leave() -> None:
@@ -36,7 +37,7 @@ def test_a_late_timer_catches_up_a_little() -> None:
     budget = begin(HostBudget(HardNatLimits(packet_rate=250)))
     assert budget.take(0.0)
     at_once = sum(budget.take(10.0) for _ in range(100))
-    assert at_once == 6
+    assert at_once in (5, 6)
 
 
 def test_no_second_sees_more_than_the_rate() -> None:
@@ -88,4 +89,4 @@ def test_the_rate_holds_across_attempts() -> None:
     first = begin(host)
     assert first.take(0.0)
     first.end()
-    assert taken(begin(host), 0.05, 0.1) == [False, True]
+    assert taken(begin(host), 0.02, 0.05) == [False, True]
