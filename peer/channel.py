@@ -68,19 +68,22 @@ class Channel:
     """Both directions between us and one peer, over a direct path.
 
     ``send`` repeats a message until the peer confirms it, in order, one a round trip; ``send_datagram`` sends
-    once. Either way the peer iterates over whole payloads. A channel ends when one side closes it or when its
-    path falls silent; iterating then ends, and sending raises.
+    once. Either way the peer iterates over whole payloads. A channel outlives its path: a rebooted NAT, a new
+    network or a machine that slept lead to a new one. It ends when one side closes it, or when there has been
+    no path for ten minutes; iterating then ends, and sending raises.
 
     Attributes:
         peer: the id of the other side.
         unread_dropped: payloads that came while ``MAX_UNREAD`` waited.
         first_delivery: of the ``early_data`` given to ``connect``, or None.
+        is_lost: whether there is no path now and another is looked for; messages wait meanwhile.
     """
 
     def __init__(self, session: PeerSession, driver: Driver) -> None:
         self.peer = session.peer
         self.unread_dropped = 0
         self.first_delivery: Delivery | None = None
+        self.is_lost = False
         self._session = session
         self._driver = driver
         self._deliveries: dict[int, Delivery] = {}
@@ -247,6 +250,7 @@ class Channel:
         match event:
             case SessionConfirmed() | SessionMoved():
                 self._last_path = event.path
+                self.is_lost = False
             case DataReceived():
                 if len(self._unread) < MAX_UNREAD:
                     self._unread.append(event.payload)
@@ -262,6 +266,7 @@ class Channel:
                 logger.info("= the path to %s is in doubt", self.peer)
             case SessionLost():
                 logger.info("= the path to %s is lost (%s); looking for another", self.peer, event.detail)
+                self.is_lost = True
             case SessionEnded():
                 self._ended = event
             case _:

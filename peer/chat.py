@@ -24,7 +24,7 @@ from peer.check.show import headline
 from peer.console import Console
 from peer.conversation import Conversation, Outcome
 from peer.errors import AwakeFailed
-from peer.events import NodeEvent, ServerBack, ServerLost, ServerRefuses
+from peer.events import NodeEvent, PathFound, PathLost, ServerBack, ServerLost, ServerRefuses
 from peer.node import Node
 from peer.text import decoded, printable
 from peer.why import explain
@@ -262,6 +262,15 @@ class Chat:
                     self._show_address(event.address)
             case WakingFailed():
                 self._show(f"the server does not see your datagrams: {event.reason}")
+            case PathLost():
+                self._show(f"the path to {event.peer} is lost ({event.reason}); looking for another")
+            case PathFound():
+                self._show(f"there is a path to {event.peer} again")
+            case _:
+                self._show_server_event(event)
+
+    def _show_server_event(self, event: ServerLost | ServerBack | ServerRefuses) -> None:
+        match event:
             case ServerLost():
                 if self._told_trouble is None:  # every further attempt would say the same
                     self._show_trouble(

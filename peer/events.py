@@ -27,4 +27,21 @@ class ServerRefuses:
     reason: str
 
 
-NodeEvent = ClientsChanged | Awoke | WakingFailed | ServerLost | ServerBack | ServerRefuses
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathLost:
+    """A channel with a peer has no path any more; another is looked for, and what is sent waits."""
+
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathFound:
+    """There is a path again for a channel that had lost its own."""
+
+    peer: str
+
+
+NodeEvent = (
+    ClientsChanged | Awoke | WakingFailed | ServerLost | ServerBack | ServerRefuses | PathLost | PathFound
+)

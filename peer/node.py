@@ -25,9 +25,9 @@ from types import TracebackType
 from typing import Self
 
 from natcore.address import IPAddress, ReflexiveAddress, TransportAddress
-from natcore.channel import MAX_PAYLOAD_SIZE, SocketsReleased
+from natcore.channel import MAX_PAYLOAD_SIZE, SessionLost, SocketsReleased
 from natcore.control.messages import Status
-from natcore.discovery import DiscoveryReport, value_of
+from natcore.discovery import DiscoveryReport
 from natcore.endpoint import (
     Awoke,
     ClientEndpoint,
@@ -47,17 +47,16 @@ from natcore.endpoint import (
     WakingFailed,
 )
 from natcore.errors import MisuseError, PeerError
-from natcore.hardnat import MAX_SAMPLES, PortSample, SideSummary
 from natcore.ice import CandidateType, LocalCandidate
-from natcore.nat import PortAllocation
 from peer.attempts import Attempts
 from peer.channel import Channel
-from peer.check.behavior import discover, sample_ports
 from peer.driver import Driver
 from peer.errors import AwakeFailed, NoPath, PeerUnavailable, RegistrationFailed, ServerUnreachable
-from peer.events import NodeEvent, ServerBack, ServerLost, ServerRefuses
+from peer.events import NodeEvent, PathFound, PathLost, ServerBack, ServerLost, ServerRefuses
+from peer.forwarding import Forwarding
 from peer.link import ServerLink, retry_delays
-from peer.portmapping import MapperConfig, PortMapper, Wanted, may_be_behind_nat
+from peer.own_nat import LEARNING_TIMEOUT, OwnNat
+from peer.portmapping import MapperConfig
 from peer.server_address import ServerAddress
 from peer.sockets import UdpSocket, open_sockets
 from peer.text import printable
@@ -74,16 +73,6 @@ MAX_UNACCEPTED = 256
 
 REGISTER_TIMEOUT = 10.0
 """Seconds for the server to answer ``register`` on the first connection."""
-
-SAMPLE_INTERVAL = 10.0
-"""Seconds between two looks at how far a sequential NAT has come; each takes eight of its ports."""
-
-FRESH_FOR = 0.5
-"""Seconds in which ports need no further look before we connect, which costs a round trip. At 20 strange
-mappings a second the NAT is ten further then, three more or less."""
-
-LEARNING_TIMEOUT = 2.0
-"""Seconds; a measurement takes some six round trips."""
 
 CONNECT_TIMEOUT = 15.0
 """Seconds; a little more than ICE's own giving up, so that its reason is heard first."""
@@ -135,13 +124,8 @@ class Node:
         self._driver: Driver | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._link_task: asyncio.Task[None] | None = None
-        self._mapper: PortMapper | None = None
-        self._mapper_task: asyncio.Task[None] | None = None
-        self._learning: asyncio.Task[None] | None = None
-        self._nat_is_learned = asyncio.Event()
-        self._ports_were_used = asyncio.Event()
-        self._nat: DiscoveryReport | None = None
-        self._port_samples: deque[tuple[int, float]] = deque(maxlen=MAX_SAMPLES)
+        self._own_nat: OwnNat | None = None
+        self._forwarding: Forwarding | None = None
         self._registration: asyncio.Future[None] | None = None
         self._awake_waiters: set[asyncio.Future[ReflexiveAddress]] = set()
         self._pending: dict[str, asyncio.Future[Channel]] = {}
@@ -166,6 +150,7 @@ class Node:
             self._driver = await self._open_driver(far_end.ip)
             self._registration = asyncio.get_running_loop().create_future()
             self._tasks = await asyncio.TaskGroup().__aenter__()
+            self._begin_helpers(self._driver, self._tasks)
             self._link_task = self._tasks.create_task(self._run_link(far_end))
             try:
                 async with asyncio.timeout(REGISTER_TIMEOUT):
@@ -192,10 +177,16 @@ class Node:
         driver.transmit()
         await self._release()
 
+    def _begin_helpers(self, driver: Driver, tasks: asyncio.TaskGroup) -> None:
+        if self._config.port_mapping:
+            self._forwarding = Forwarding(driver, tasks, self._config.mapper, self._trace)
+        if self._config.learn_nat:
+            self._own_nat = OwnNat(driver, tasks, self._config.endpoint.hard_nat)
+
     async def _release(self) -> None:
-        for task in (self._link_task, self._mapper_task, self._learning):
-            if task is not None:
-                task.cancel()
+        for helper in (self._link_task, self._forwarding, self._own_nat):
+            if helper is not None:
+                helper.cancel()
         await self._link.close()
         if self._tasks is not None:
             tasks, self._tasks = self._tasks, None
@@ -272,139 +263,21 @@ class Node:
         try:
             driver.endpoint.wake(driver.now)
             driver.transmit()
-            self._begin_mapping(driver)
+            if self._forwarding is not None:
+                self._forwarding.begin()
             return await waiter
         finally:
             self._awake_waiters.discard(waiter)
 
-    # --- our own NAT -------------------------------------------------------------------------------------
-
     @property
     def nat(self) -> DiscoveryReport | None:
         """What our own NAT does, as far as it was measured; see :meth:`nat_learned`."""
-        return self._nat
+        return None if self._own_nat is None else self._own_nat.report
 
     async def nat_learned(self, timeout: float = LEARNING_TIMEOUT) -> None:
         """Waits until our NAT has been measured, or cannot be; at most ``timeout`` seconds."""
-        if self._learning is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self._nat_is_learned.wait()
-
-    def _learn_nat(self, driver: Driver) -> None:
-        """Measures our NAT in the background; again where our address has changed."""
-        base, server = driver.endpoint.base, driver.endpoint.server
-        if not self._config.learn_nat or self._tasks is None or base is None or server is None:
-            return
-        if base.ip.is_loopback or (self._learning is not None and not self._learning.done()):
-            return
-        self._nat_is_learned.clear()
-        self._learning = self._tasks.create_task(self._measure_nat(driver, base.ip, server))
-
-    async def _measure_nat(self, driver: Driver, local: IPAddress, server: TransportAddress) -> None:
-        self._port_samples.clear()
-        try:
-            self._nat = await discover(local, [server], with_tcp=False)
-            await self._tell_nat()
-        except OSError as exc:
-            logger.info("! our NAT cannot be measured: %s", exc)
-        finally:
-            self._nat_is_learned.set()
-        while self._counts_up:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(SAMPLE_INTERVAL):
-                    await self._ports_were_used.wait()
-            if self._ports_were_used.is_set():
-                self._port_samples.clear()  # between them and the next ones are mappings of our own
-            self._ports_were_used.clear()
-            with contextlib.suppress(OSError):
-                await self._tell_nat()
-
-    @property
-    def _counts_up(self) -> bool:
-        """Whether the next port of our NAT can be foretold, from the last ones."""
-        allocation = None if self._nat is None else value_of(self._nat.allocation)
-        return allocation is not None and allocation.kind is PortAllocation.SEQUENTIAL
-
-    @property
-    def _ports_are_fresh(self) -> bool:
-        if not self._port_samples or self._ports_were_used.is_set():
-            return False
-        return self._running().now - self._port_samples[-1][1] < FRESH_FOR
-
-    async def _tell_nat(self, *, bursts: int = 2) -> None:
-        """Publishes what our NAT does, with fresh ports where those foretell the next.
-
-        Args:
-            bursts: one says where the NAT is, and two how fast others move it on, too.
-
-        Raises:
-            OSError: there are no sockets to be had.
-        """
-        driver, report = self._running(), self._nat
-        base, server = driver.endpoint.base, driver.endpoint.server
-        if report is None or base is None or server is None:
-            return
-        if self._counts_up:
-            self._port_samples.extend(await sample_ports(base.ip, server, bursts=bursts))
-        summary = SideSummary.from_report(
-            report,
-            samples=[PortSample(port=port, age=driver.now - at) for port, at in self._port_samples],
-            limits=self._config.endpoint.hard_nat,
-            has_mapped_port=self.mapped_address is not None,
-        )
-        driver.endpoint.set_nat(summary, driver.now)
-        driver.transmit()
-
-    async def _open_sockets_for(self, wanted: SocketsWanted) -> None:
-        """Opens what a hard attempt needs, on the address from which the server sees us."""
-        driver = self._running()
-        base = driver.endpoint.base
-        sockets: list[UdpSocket] = []
-        with contextlib.suppress(OSError):  # too many open files: the attempt is not made then
-            while base is not None and len(sockets) < wanted.count:
-                sockets.append(await UdpSocket.open(base.ip))
-        driver.add_sockets(sockets)
-        bases = [one.base for one in sockets if one.base is not None]
-        driver.endpoint.open_for(wanted.session, bases, driver.now)
-        driver.transmit()
-
-    # --- the gateway -------------------------------------------------------------------------------------
-
-    def _begin_mapping(self, driver: Driver) -> None:
-        """Asks the gateway for our port, in the background and once."""
-        base = driver.endpoint.base
-        if not self._config.port_mapping or self._tasks is None or self._mapper is not None:
-            return
-        if base is None or not may_be_behind_nat(base.ip):
-            return
-        wanted = Wanted(internal=base, external_port=base.port)
-        self._mapper = PortMapper(wanted, tell=self._handle_mapping, config=self._config.mapper)
-        self._mapper_task = self._tasks.create_task(self._map(self._mapper))
-
-    async def _map(self, mapper: PortMapper) -> None:
-        try:
-            await mapper.run()
-        except Exception:
-            logger.exception("! port mapping ended")  # a defect of ours in there must not end the node
-        if mapper.reason is not None:
-            logger.info("= no port mapping: %s", printable(mapper.reason))
-
-    def _handle_mapping(self) -> None:
-        driver = self._running()
-        mapping = None if self._mapper is None else self._mapper.mapping
-        driver.endpoint.set_mapped(None if mapping is None else mapping.external)
-        driver.transmit()
-        if mapping is None:
-            self._trace.event(driver.now, "PortUnmapped")
-        else:
-            name = mapping.protocol.value
-            self._trace.event(driver.now, "PortMapped", external=mapping.external, protocol=name)
-
-    def _judge_mapping(self, observed: ReflexiveAddress) -> None:
-        """Where no NAT has been observed, none is to be opened."""
-        if self._mapper_task is not None and observed == self._running().endpoint.base:
-            self._mapper_task.cancel()
+        if self._own_nat is not None:
+            await self._own_nat.learned(timeout)
 
     # --- channels ----------------------------------------------------------------------------------------
 
@@ -432,9 +305,8 @@ class Node:
         try:
             async with asyncio.timeout(timeout):
                 await self.awake()
-                if self._counts_up and not self._ports_are_fresh:
-                    with contextlib.suppress(OSError):
-                        await self._tell_nat(bursts=1)  # the peer aims at the port after our last
+                if self._own_nat is not None:
+                    await self._own_nat.refresh()
                 channel = await self._introduce(peer, early_data)
                 try:
                     await channel.confirmed()
@@ -455,7 +327,7 @@ class Node:
 
         :func:`peer.why.explain` puts it in words.
         """
-        return self._attempts.evidence(peer, self._nat)
+        return self._attempts.evidence(peer, self.nat)
 
     async def accept(self) -> Channel:
         """The next channel that a peer opened to us; its path may be yet to be confirmed."""
@@ -520,8 +392,10 @@ class Node:
             elif not waiter.done():
                 waiter.set_result(event.address)
         if isinstance(event, Awoke):
-            self._judge_mapping(event.address)
-            self._learn_nat(self._running())
+            if self._forwarding is not None:
+                self._forwarding.judge(event.address)
+            if self._own_nat is not None:
+                self._own_nat.learn(event.address)
 
     def _record(self, event: EndpointEvent) -> None:
         inner = event.event if isinstance(event, SessionEventOccurred) else event
@@ -580,21 +454,40 @@ class Node:
             self._incoming.append(channel)
             self._changed.set()
 
+    async def _open_sockets_for(self, wanted: SocketsWanted) -> None:
+        """Opens what a hard attempt needs, on the address from which the server sees us."""
+        driver = self._running()
+        base = driver.endpoint.base
+        sockets: list[UdpSocket] = []
+        with contextlib.suppress(OSError):  # too many open files: the attempt is not made then
+            while base is not None and len(sockets) < wanted.count:
+                sockets.append(await UdpSocket.open(base.ip))
+        driver.add_sockets(sockets)
+        bases = [one.base for one in sockets if one.base is not None]
+        driver.endpoint.open_for(wanted.session, bases, driver.now)
+        driver.transmit()
+
     def _handle_session_event(self, event: SessionEventOccurred | SessionNoted) -> None:
         if isinstance(event, SessionNoted):
             return  # it is on record
         if isinstance(event.event, SocketsReleased):
             # Not now: what the session has to say through them is sent right after its events.
             asyncio.get_running_loop().call_soon(self._running().close_sockets, event.event.bases)
-            self._ports_were_used.set()
+            if self._own_nat is not None:
+                self._own_nat.ports_were_used()
             return
         channel = self._channels.get(event.session.name)
         if channel is None:
             return
         logger.info("= %s: %s", event.session.peer, type(event.event).__name__)
+        was_lost = channel.is_lost
         channel.handle_event(event.event)
         if not channel.is_open:
             del self._channels[event.session.name]
+        elif isinstance(event.event, SessionLost):
+            self._tell(PathLost(peer=channel.peer, reason=event.event.detail))
+        elif was_lost and not channel.is_lost:
+            self._tell(PathFound(peer=channel.peer))
 
     def _tell(self, event: NodeEvent) -> None:
         self._events.append(event)

@@ -16,6 +16,9 @@ from natcore.address import ReflexiveAddress, TransportAddress
 from natcore.agent import RandomBytes, Transmit
 from natcore.errors import DecodeError
 
+MIN_REFRESH_INTERVAL = 1.0
+"""Seconds; whatever was measured, the server is asked no more often."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwakeConfig:
@@ -25,13 +28,25 @@ class AwakeConfig:
         schedule: of one request. Deviation from RFC 8489 section 6.2.1, which starts at 500 ms and gives up
             after 39.5 s: TCP to the same server has just worked, so quicker is no burden, and somebody is
             waiting to hear that UDP is blocked. Gives up after 4.7 s.
-        refresh_interval: Tr, between requests (RFC 8445 section 11: 15 s at least).
+        refresh_interval: Tr, between requests (RFC 8445 section 11: 15 s at least), while it is not known how
+            long an idle mapping lives.
+        max_refresh_interval: where mappings live long. A moved address that nothing else shows is noticed so.
     """
 
     schedule: stun.RetransmissionSchedule = stun.RetransmissionSchedule(  # noqa: RUF009 (it is frozen)
         rto=0.1, max_requests=6, final_wait_factor=16
     )
     refresh_interval: float = 15.0
+    max_refresh_interval: float = 30.0
+
+    def interval_for(self, mapping_lifetime: float | None) -> float:
+        """Seconds between two requests, for mappings that live so many seconds: half of that.
+
+        A request is repeated for 4.7 s where it has no answer, so one round of losses may pass.
+        """
+        if mapping_lifetime is None:
+            return self.refresh_interval
+        return min(self.max_refresh_interval, max(MIN_REFRESH_INTERVAL, mapping_lifetime / 2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +91,7 @@ class AwakeAgent:
         config: AwakeConfig,
         random: RandomBytes,
         now: float,
+        mapping_lifetime: float | None = None,
     ) -> None:
         self.server = server
         self.base = base
@@ -84,6 +100,7 @@ class AwakeAgent:
         self._session = session
         self._key = stun.short_term_key(key)
         self._config = config
+        self._interval = config.interval_for(mapping_lifetime)
         self._random = random
         self.observed_at = -1.0
         self._token: stun.AddressToken | None = None
@@ -94,6 +111,11 @@ class AwakeAgent:
         self._transmits: list[Transmit] = []
         self._events: deque[AwakeEvent] = deque()
         self.handle_timer(now)
+
+    def fit_to(self, mapping_lifetime: float | None, now: float) -> None:
+        """Repeats from now on as often as a mapping that lives so long asks for; None where it is unknown."""
+        self._interval = self._config.interval_for(mapping_lifetime)
+        self._next_request_at = min(self._next_request_at, now + self._interval)
 
     def refresh(self, now: float) -> None:
         """Lets the server observe us now, and not only when it is due."""
@@ -152,7 +174,7 @@ class AwakeAgent:
 
     def _begin(self, now: float) -> None:
         self._sequence += 1
-        self._next_request_at = now + self._config.refresh_interval
+        self._next_request_at = now + self._interval
         transaction_id = stun.TransactionId(self._random(12))
         proof = () if self._token is None else (self._token,)
         request = stun.Message(

@@ -136,6 +136,7 @@ class ClientEndpoint:
         self._awake: AwakeAgent | None = None
         self._hard = HardPairs(config.hard_nat, random)
         self._renewals = Renewals()
+        self._mapping_lifetime: float | None = None
         self._pending: dict[str, bytes | None] = {}
         self._sessions = Sessions(config.limits)
         self._transmits: list[Transmit] = []
@@ -211,6 +212,15 @@ class ClientEndpoint:
         for session in self.sessions:
             self._plan_for(session, now)
             self._collect(session)
+
+    def set_mapping_lifetime(self, seconds: float | None, now: float) -> None:
+        """Tells how long our NAT keeps an idle mapping, or that it is not known (any more).
+
+        Ours is refreshed in time. Paths to peers need no care: the checks of their consent come every 4 s.
+        """
+        self._mapping_lifetime = seconds
+        if self._awake is not None:
+            self._awake.fit_to(seconds, now)
 
     @property
     def server(self) -> TransportAddress | None:
@@ -503,6 +513,7 @@ class ClientEndpoint:
             config=self._config.awake,
             random=self._random,
             now=now,
+            mapping_lifetime=self._mapping_lifetime,
         )
         self._collect_awake()
 

@@ -5,16 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from natcore.address import IPAddress, TransportAddress
 from natcore.discovery import (
     BURST_SIZE,
+    LIFETIME_SOCKETS,
     SOCKET_COUNT,
     Discovery,
     DiscoveryReport,
+    Finding,
+    Known,
+    LifetimeConfig,
+    LifetimeDiscovery,
+    LifetimeProgress,
+    MappingLifetime,
     PortSampler,
     PortSamples,
+    Unknown,
+    value_of,
 )
 from peer.check.drive import Drive
 
@@ -74,6 +83,45 @@ async def sample_ports(local: IPAddress, server: TransportAddress, *, bursts: in
         async for samples in drive.run(agent):
             return samples
     raise AssertionError("a sampling ends with samples")
+
+
+async def measure_lifetime(
+    local: IPAddress,
+    report: DiscoveryReport,
+    config: LifetimeConfig,
+    progress: Callable[[LifetimeProgress], None] = lambda _: None,
+) -> Finding[MappingLifetime]:
+    """Measures how long an idle mapping lives, of a NAT that ``report`` is about.
+
+    Args:
+        local: the address to ask from.
+        report: says whether there is anything to measure, and by which server.
+        config: how exact, and how long at most.
+        progress: hears how far it has come.
+
+    Raises:
+        OSError: the sockets cannot be opened.
+    """
+    if not value_of(report.translated) and _lets_all_in(report):
+        return Unknown("nothing is translated or filtered, so nothing expires")
+    drive = Drive(local, LIFETIME_SOCKETS)
+    with contextlib.closing(drive):
+        best = max(report.servers, key=lambda server: server.quality)
+        agent = LifetimeDiscovery(
+            bases=drive.bases, server=best.primary, random=secrets.token_bytes, now=drive.now, config=config
+        )
+        async for event in drive.run(agent):
+            match event:
+                case LifetimeProgress():
+                    progress(event)
+                case Known() | Unknown():
+                    return event
+    raise AssertionError("a measurement of the lifetime ends with a finding")
+
+
+def _lets_all_in(report: DiscoveryReport) -> bool:
+    own = report.behavior()
+    return own is not None and own.filtering.value == "endpoint-independent"
 
 
 async def _try_tcp(server: TransportAddress, agent: Discovery, drive: Drive) -> None:

@@ -6,26 +6,18 @@ Nothing in here knows what a NAT does; it carries bytes and instants between soc
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from natcore.address import IPAddress, TransportAddress
 from natcore.discovery import (
-    LIFETIME_SOCKETS,
     DiscoveryReport,
-    Finding,
     Known,
     LifetimeConfig,
-    LifetimeDiscovery,
     LifetimeProgress,
-    MappingLifetime,
-    Unknown,
     value_of,
 )
-from peer.check.behavior import discover
-from peer.check.drive import Drive
+from peer.check.behavior import discover, measure_lifetime
 from peer.check.report import CheckReport, FamilyReport, Observed, reach_rows
 from peer.check.servers import resolve
 from peer.check.verdict import judge
@@ -110,38 +102,10 @@ async def _discover(
         report = await discover(local, servers)
         if options.lifetime is None or report.is_blocked or report.rtt is None:
             return report
-        finding = await _lifetime(local, report, options.lifetime, progress)
+        finding = await measure_lifetime(local, report, options.lifetime, progress)
     except OSError as exc:  # too many open files, or an address that has just gone
         return f"no sockets can be opened: {exc.strerror or exc}"
     return replace(report, mapping_lifetime=finding)
-
-
-async def _lifetime(
-    local: IPAddress,
-    report: DiscoveryReport,
-    config: LifetimeConfig,
-    progress: Callable[[LifetimeProgress], None],
-) -> Finding[MappingLifetime]:
-    if not value_of(report.translated) and _lets_all_in(report):
-        return Unknown("nothing is translated or filtered, so nothing expires")
-    drive = Drive(local, LIFETIME_SOCKETS)
-    with contextlib.closing(drive):
-        best = max(report.servers, key=lambda server: server.quality)
-        agent = LifetimeDiscovery(
-            bases=drive.bases, server=best.primary, random=secrets.token_bytes, now=drive.now, config=config
-        )
-        async for event in drive.run(agent):
-            match event:
-                case LifetimeProgress():
-                    progress(event)
-                case Known() | Unknown():
-                    return event
-    raise AssertionError("a measurement of the lifetime ends with a finding")
-
-
-def _lets_all_in(report: DiscoveryReport) -> bool:
-    own = report.behavior()
-    return own is not None and own.filtering.value == "endpoint-independent"
 
 
 # --- the gateway -------------------------------------------------------------------------------------------

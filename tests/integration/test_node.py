@@ -11,7 +11,7 @@ import pytest
 
 import peer
 from natcore.control.messages import FaultCode, Status
-from peer import node as node_module
+from peer import forwarding
 from peer.link import ServerLink
 from peer.portmapping import Gateway, mapper
 from peer.server_address import ServerAddress
@@ -312,7 +312,7 @@ async def test_on_loopback_no_gateway_is_asked(server: Rendezvous, monkeypatch: 
 async def asked_gateway(monkeypatch: pytest.MonkeyPatch, fake: FakeGateway) -> AsyncIterator[None]:
     """Loopback counts as a home network whose gateway is the fake."""
     async with serving(fake) as gateway:
-        monkeypatch.setattr(node_module, "may_be_behind_nat", lambda own: True)
+        monkeypatch.setattr(forwarding, "may_be_behind_nat", lambda own: True)
         monkeypatch.setattr(mapper, "find_gateway", lambda own: gateway)
         yield
 
@@ -343,7 +343,7 @@ async def test_a_defect_in_port_mapping_does_not_end_the_node(
     def broken(own: object) -> Gateway:
         raise RuntimeError("out of cheese")
 
-    monkeypatch.setattr(node_module, "may_be_behind_nat", lambda own: True)
+    monkeypatch.setattr(forwarding, "may_be_behind_nat", lambda own: True)
     monkeypatch.setattr(mapper, "find_gateway", broken)
     async with two_nodes(server) as (elsa, anna):
         await joined(elsa, anna)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,3 +77,17 @@ def test_a_dead_server_takes_no_path_with_it_and_helps_again_when_it_is_back() -
         again = lab.start("server", ["rendezvous", "--host", SERVER])
         again.wait_for_line("listening")
         say_and_hear(elsa, anna, "anna", "together", within=20.0)
+
+
+def test_a_machine_that_slept_for_longer_than_a_path_lasts_goes_on_with_its_channel() -> None:
+    with two_chats("non-preserving-cone", "port-restricted") as (_, _, elsa, anna):
+        asleep = elsa.id
+        assert asleep is not None
+        os.kill(asleep.pid, signal.SIGSTOP)
+        anna.wait_for_line("the path to elsa is lost", timeout=45.0)
+        anna.write_line("@chat elsa slept?")
+        os.kill(asleep.pid, signal.SIGCONT)
+        elsa.wait_for_line("From anna .slept..", timeout=20.0)
+        anna.wait_for_line("there is a path to elsa again", timeout=SLACK)
+        say_and_hear(elsa, anna, "anna", "well", within=SLACK)
+        assert not any("not delivered" in line for line in (*elsa.lines(), *anna.lines()))

@@ -204,3 +204,36 @@ def test_no_more_candidates_are_published_than_fit(count: int) -> None:
     (published,) = server.register()
     assert isinstance(published, Publish)
     assert [one.address for one in published.candidates] == [str(base) for base in bases[:MAX_CANDIDATES]]
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "interval"), [(None, 15.0), (20.0, 10.0), (0.5, 1.0), (64.0, 30.0), (300.0, 30.0)]
+)
+def test_how_often_we_are_observed_follows_from_how_long_a_mapping_lives(
+    lifetime: float | None, interval: float
+) -> None:
+    server = awoken()
+    server.endpoint.set_mapping_lifetime(lifetime, 0.0)
+    if interval <= 15.0:
+        server.at(interval - 0.01)
+        assert server.sent() == []
+        server.at(interval)
+        server.answer_awake(server.sent()[0])
+    else:
+        server.at(15.0)  # was due before the lifetime was known
+        server.answer_awake(server.sent()[0])
+        server.at(15.0 + interval - 0.01)
+        assert server.sent() == []
+        server.at(15.0 + interval)
+        assert len(server.sent()) == 1
+
+
+def test_after_a_reconnection_it_is_as_often() -> None:
+    server = awoken()
+    server.endpoint.set_mapping_lifetime(4.0, 0.0)
+    server.endpoint.connection_lost(1.0)
+    server.now = 1.0
+    server.register()
+    server.answer_awake(server.sent()[-1])
+    server.at(3.0)
+    assert len(server.sent()) == 1
