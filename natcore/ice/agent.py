@@ -119,8 +119,6 @@ class IceAgent:
         One whose address its checks have revealed takes the peer-reflexive one's place. Without an end of
         candidates (section 13) the check list does not fail before its time, whatever has failed so far.
         """
-        if self.state in (AgentState.FAILED, AgentState.CLOSED):
-            return
         if self._pairing.add_remote(candidate):
             self._checker.hasten(now)
 

@@ -94,7 +94,7 @@ class Consent:
 
     def hurry(self, now: float) -> None:
         """Data has had no answer for a while: checks now, unless a check is under way."""
-        if self.way is not None and not self._unanswered:
+        if not self._unanswered:
             self._next_check_at = min(self._next_check_at, now)
 
     def begin_doubt(self, now: float) -> bool:

@@ -154,6 +154,19 @@ def test_a_pair_whose_nomination_is_turned_down_gives_way_to_the_next(is_error: 
     assert failed.reason is FailureReason.REJECTED
 
 
+def test_two_nominations_of_one_pair_that_are_both_turned_down_cost_that_pair_only() -> None:
+    peer, sent = with_two_valid_pairs(is_controlling=True)
+    (first,) = filter(is_nomination, sent)
+    peer.check(is_controlling=True, tie_breaker=2**64 - 1)  # now we are controlled
+    (second,) = filter(is_nomination, peer.check(is_controlling=False, tie_breaker=0))  # and not any more
+    (next_best,) = filter(is_nomination, peer.reject(first, code=500))
+    assert (second.destination, next_best.destination) == (PEER, ELSEWHERE)
+    peer.reject(second, code=500)
+    peer.answer(next_best)
+    assert peer.agent.path is not None
+    assert peer.agent.path.remote == ELSEWHERE
+
+
 def test_a_refusal_of_a_nomination_that_comes_again_and_again_is_survived() -> None:
     peer, sent = with_two_valid_pairs(is_controlling=True)
     for _ in range(3 * MAX_TRIGGERS):
