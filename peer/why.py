@@ -374,10 +374,11 @@ def _attempted(plan: Plan | None) -> list[str]:
 
 def _course(evidence: Evidence) -> list[str]:
     """The times of the first checks and of the path, as the timeline has them."""
-    sent = [one for one in evidence.timeline if one.event is TimelineEvent.CHECKS_BEGUN]
+    begun = (one.detail for one in evidence.timeline if one.event is TimelineEvent.CHECKS_BEGUN)
+    sent = list(dict.fromkeys(begun))  # a search for another path begins with the same addresses
     if not sent:
         return []
-    named = ", ".join(one.detail.removeprefix("to ") for one in sent[:MAX_ADDRESSES])
+    named = ", ".join(one.removeprefix("to ") for one in sent[:MAX_ADDRESSES])
     further = f" and {len(sent) - MAX_ADDRESSES} more" if len(sent) > MAX_ADDRESSES else ""
     received = _first(evidence, TimelineEvent.CHECK_RECEIVED)
     confirmed = _first(evidence, TimelineEvent.PATH_CONFIRMED)

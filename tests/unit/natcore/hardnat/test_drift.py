@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby, islice
+from itertools import groupby, islice, product
 
 import pytest
 
@@ -52,16 +52,19 @@ def test_what_others_take_is_seen_from_burst_to_burst() -> None:
 
 
 def test_an_old_mapping_in_a_burst_counts_for_nothing() -> None:
-    """A socket may have got the number of an earlier one, whose mapping the NAT still knows."""
-    for place in range(4):
+    """A socket may have got the number of an earlier one, whose mapping the NAT still knows.
+
+    It is behind, or ahead where the NAT has begun anew since.
+    """
+    for place, old in product(range(4), (40091, 44090)):
         newest = [40300, 40301, 40302]
-        newest.insert(place, 40091)
+        newest.insert(place, old)
         drift = drift_of(bursts(newest))
         assert (drift.port, drift.taken) == (40302, 0)
         drift = drift_of(bursts((40296, 40297, 40298, 40299), newest))
         assert (drift.port, drift.taken, drift.watched) == (40302, 0, 0.15)
         first = [40297, 40298, 40299]
-        first.insert(place, 40091)
+        first.insert(place, old)
         drift = drift_of(bursts(first, (40300, 40301, 40302, 40303)))
         assert (drift.port, drift.taken, drift.watched) == (40303, 0, 0.15)
 
