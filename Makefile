@@ -29,12 +29,15 @@ DOCKER_TOOLS := dockerd:docker.io mmdebstrap:mmdebstrap \
     /usr/share/keyrings/debian-archive-keyring.gpg:debian-archive-keyring
 # Other people's STUN clients; of coturn we want the clients and not the server.
 STUN_CLIENTS := stun:stun-client turnutils_stunclient:coturn:coturn.service
+# Another ICE agent, by the system's Python and GObject introspection.
+ICE_AGENTS := /usr/lib/$(shell uname -m)-linux-gnu/girepository-1.0/Nice-0.1.typelib:gir1.2-nice-0.1 \
+    /usr/lib/python3/dist-packages/gi/__init__.py:python3-gi
 # A home router's UPnP IGD, NAT-PMP and PCP; this package brings no service along.
 GATEWAYS := miniupnpd:miniupnpd-nftables
 # What the benchmark of labs builds the same labs with.
 PEER_LABS := mn:mininet
 
-.PHONY: help demo demo-namespaces demo-docker test lab lint types bench clean lab-tools docker-tools stun-clients gateways peer-labs
+.PHONY: help demo demo-namespaces demo-docker test lab lint types bench clean lab-tools docker-tools stun-clients ice-agents gateways peer-labs
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 14
@@ -47,7 +50,7 @@ demo-namespaces: $(SET_UP) lab-tools
 demo-docker: $(SET_UP) lab-tools docker-tools
 	@$(WITH_ENGINE) $(BIN)/netlab demo --backend docker
 
-test: $(SET_UP) lab-tools docker-tools stun-clients gateways peer-labs ## every test, with labs in namespaces and in Docker (ARGS=... for pytest)
+test: $(SET_UP) lab-tools docker-tools stun-clients ice-agents gateways peer-labs ## every test, with labs in namespaces and in Docker (ARGS=... for pytest)
 	@$(WITH_ENGINE) $(BIN)/python -m pytest $(ARGS)
 
 lab: $(SET_UP) lab-tools docker-tools gateways peer-labs ## only the tests that run in labs (ARGS=... for pytest)
@@ -65,6 +68,7 @@ bench: $(SET_UP) lab-tools docker-tools stun-clients peer-labs ## how fast: path
 	@$(AS_ROOT) $(BIN)/python -m benchmarks.time_to_path
 	@$(AS_ROOT) $(BIN)/python -m benchmarks.discovery
 	@$(WITH_ENGINE) $(BIN)/python -m benchmarks.lab_times
+	@$(BIN)/python -m benchmarks.trials
 	@$(AS_ROOT) $(BIN)/python -m benchmarks.hard_pairs
 
 clean: ## remove leftover labs, the environment, caches and the images of our own Docker engine
@@ -85,6 +89,9 @@ docker-tools:
 
 stun-clients:
 	@setup/packages $(STUN_CLIENTS)
+
+ice-agents:
+	@setup/packages $(ICE_AGENTS)
 
 gateways:
 	@setup/packages $(GATEWAYS)

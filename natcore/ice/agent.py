@@ -18,8 +18,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import Literal
 
 from natcore import stun
 from natcore.address import TransportAddress
@@ -29,17 +27,15 @@ from natcore.ice.candidate import Candidate, LocalCandidate
 from natcore.ice.check import (
     ROLE_CONFLICT,
     IncomingCheck,
-    build_check,
     build_role_conflict,
     build_success,
     read_check,
 )
-from natcore.ice.checklist import CheckList
+from natcore.ice.checker import Checker
 from natcore.ice.config import IceConfig
 from natcore.ice.consent import Consent, Way
 from natcore.ice.credentials import Credentials
 from natcore.ice.events import (
-    CheckStarted,
     ConnectivityFailed,
     FailureReason,
     IceEvent,
@@ -49,9 +45,10 @@ from natcore.ice.events import (
     PathSelected,
 )
 from natcore.ice.nomination import Nomination
-from natcore.ice.outstanding import OutstandingCheck, OutstandingChecks
+from natcore.ice.outstanding import OutstandingCheck
 from natcore.ice.pair import CandidatePair, PairState
-from natcore.ice.remote import RemoteCandidates
+from natcore.ice.pairing import Pairing
+from natcore.ice.role import Role, Verdict
 from natcore.ice.state import MOVES, AgentState, IceCounters, diagnose
 
 
@@ -60,8 +57,9 @@ class IceAgent:
 
     Attributes:
         state: moved along a table; FAILED and CLOSED are final.
-        is_controlling: the role, which a role conflict may switch (RFC 8445 section 7.3.1.1).
         counters: evidence.
+        opener_ttl: hops to our own NAT and one more, see :mod:`natcore.ice.checker`; read by :meth:`start`.
+            None where that is not known: then no first datagram is meant to die on the way.
     """
 
     def __init__(
@@ -73,27 +71,32 @@ class IceAgent:
         remote: Credentials,
         local_candidates: Iterable[LocalCandidate],
         random: RandomBytes,
+        opener_ttl: int | None = None,
     ) -> None:
         self._config = config
-        self._random = random
         self._local, self._remote = local, remote
-        self._local_candidates = list(local_candidates)
         self._known_reason: tuple[FailureReason, str] | None = None
-        self._held: dict[TransportAddress, LocalCandidate] = {}
-        self._remote_candidates = RemoteCandidates(max_peer_reflexive=config.max_peer_reflexive)
-        self._tie_breaker = int.from_bytes(random(8), "big")
-        self._checklist = CheckList(max_pairs=config.max_pairs)
-        self._checks = OutstandingChecks()
-        self._opened: set[tuple[TransportAddress, TransportAddress]] = set()
-        self._burst_left = config.initial_burst
-        self._next_check_at = self._give_up_at = float("inf")
+        self._give_up_at = float("inf")
+        self._role = Role(random, is_controlling=is_controlling)
+        self._pairing = Pairing(config, local_candidates)
+        self._checklist = self._pairing.checklist
         self._nomination = Nomination()
-        self._consent: Consent | None = None
+        self._consent = Consent(config, random)
         self._transmits: list[Transmit] = []
         self._events: deque[IceEvent] = deque()
         self.state = AgentState.NEW
-        self.is_controlling = is_controlling
         self.counters = IceCounters()
+        self._checker = Checker(
+            config,
+            random,
+            role=self._role,
+            local=local,
+            remote=remote,
+            checklist=self._checklist,
+            nomination=self._nomination,
+            counters=self.counters,
+        )
+        self.opener_ttl = opener_ttl
 
     # --- the owner ---------------------------------------------------------------------------------------
 
@@ -104,21 +107,24 @@ class IceAgent:
             MisuseError: it was started or closed before.
         """
         self._move_to(AgentState.CHECKING)
-        self._next_check_at = now
+        self._checker.opener_ttl = self.opener_ttl
         self._give_up_at = now + self._config.give_up_after
         for candidate in remote_candidates:
             self.add_remote_candidate(candidate, now)
         self.handle_timer(now)
 
     def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
-        """Adds a candidate of the peer's, before or while checking (RFC 8838 section 11)."""
-        if self._remote_candidates.add(candidate):
-            self._checklist.pair_with(self._local_candidates, candidate)
-            self._next_check_at = min(self._next_check_at, now)
+        """Adds a candidate of the peer's, at any time (RFC 8838 section 11).
+
+        One whose address its checks have revealed takes the peer-reflexive one's place. Without an end of
+        candidates (section 13) the check list does not fail before its time, whatever has failed so far.
+        """
+        if self._pairing.add_remote(candidate):
+            self._checker.hasten(now)
 
     def hold(self, candidates: Iterable[LocalCandidate]) -> None:
         """Takes further sockets on which the peer's checks may arrive; a pair is made when one does."""
-        self._held.update({candidate.base: candidate for candidate in candidates})
+        self._pairing.hold(candidates)
 
     def probe(self, base: TransportAddress, destination: TransportAddress, *, ttl: int | None = None) -> None:
         """Sends one check that nobody waits for: it opens our NAT, and the peer's own check finds the hole.
@@ -126,11 +132,11 @@ class IceAgent:
         Raises:
             MisuseError: ``base`` is no socket of ours.
         """
-        local = self._local_at(base)
+        local = self._pairing.local_at(base)
         if local is None:
             raise MisuseError(f"probe: got {base}, expected a socket of this session")
         if self.state is AgentState.CHECKING:
-            _, request = self._build_check_from(local, nominates=False)
+            _, request = self._checker.build(local)
             self.counters.probes_sent += 1
             self._transmits.append(Transmit(data=request, destination=destination, base=base, ttl=ttl))
 
@@ -142,33 +148,35 @@ class IceAgent:
 
     def hurry(self, now: float) -> None:
         """Data has had no answer for a while: the path is checked now."""
-        if self._consent is not None:
-            self._consent.hurry(now)
-            self.handle_timer(now)
+        self._consent.hurry(now)
+        self.handle_timer(now)
 
     def close(self) -> None:
         """Ends the session; nothing is sent or told any more."""
         if self.state is not AgentState.CLOSED:
             self._move_to(AgentState.CLOSED)
-        self._checks.clear()
-        self._consent = None
+        self._checker.clear()
+        self._consent.end()
+
+    @property
+    def is_controlling(self) -> bool:
+        """The role, which a role conflict may switch (RFC 8445 section 7.3.1.1)."""
+        return self._role.is_controlling
 
     @property
     def path(self) -> Path | None:
         """Where data goes now: the nominated pair, before that the best valid one."""
         pair = self._data_pair()
-        return None if pair is None else self._path_of(pair)
+        return None if pair is None else pair.as_path()
 
     @property
     def is_in_doubt(self) -> bool:
         """Whether the last few checks of the path had no answer."""
-        return self._consent is not None and self._consent.is_in_doubt
+        return self._consent.is_in_doubt
 
     def is_awaiting(self, transaction_id: stun.TransactionId) -> bool:
         """Whether a response to this transaction would be for us."""
-        return transaction_id in self._checks or (
-            self._consent is not None and self._consent.is_awaiting(transaction_id)
-        )
+        return transaction_id in self._checker or self._consent.is_awaiting(transaction_id)
 
     # --- the five verbs ----------------------------------------------------------------------------------
 
@@ -195,17 +203,19 @@ class IceAgent:
         if now >= self._give_up_at:
             self._give_up()
             return
-        if self._consent is not None and self._consent.is_expired(now):
+        self._follow_path(now)
+        if self._consent.is_expired(now):
             self._fail(*self._consent.why_expired())
             return
-        self._retransmit(now)
-        self._start_due_checks(now)
-        self._nominate_if_due(now)
+        self._checker.handle_timer(now)
+        self._events += self._checker.started
+        self._checker.started = []
         self._check_consent(now)
 
     def datagrams_to_send(self) -> list[Transmit]:
         """Hands over what is waiting to be sent."""
-        transmits, self._transmits = self._transmits, []
+        transmits = self._transmits + self._checker.transmits
+        self._transmits, self._checker.transmits = [], []
         return transmits
 
     def next_event(self) -> IceEvent | None:
@@ -216,13 +226,7 @@ class IceAgent:
         """When :meth:`handle_timer` is due next."""
         if self.state not in (AgentState.CHECKING, AgentState.CONFIRMED):
             return None
-        instants = (
-            self._give_up_at,
-            self._nomination.get_timer(is_controlling=self.is_controlling),
-            self._next_check_at if self._has_checks_to_start() else None,
-            None if self._consent is None else self._consent.get_timer(),
-            self._checks.get_timer(),
-        )
+        instants = self._give_up_at, self._checker.get_timer(), self._consent.get_timer()
         earliest = min(instant for instant in instants if instant is not None)
         return None if earliest == float("inf") else earliest
 
@@ -246,64 +250,42 @@ class IceAgent:
         if check is None:
             return False
         self.counters.checks_received += 1
-        if self._resolve_roles(check) == "reject":
+        if not self._agree_on_roles(check):
             self._transmit(build_role_conflict(message, local=self._local), source, base)
             return True
         self._transmit(build_success(message, source, local=self._local), source, base)
-        pair = self._pair_of(check, source, base)
+        pair = self._pairing.pair_of(check, source, base)
         if pair is None:
             return True
-        if check.nominates and not self.is_controlling:
+        is_nominated = check.nominates and not self.is_controlling
+        if is_nominated:
             self._nomination.peer_nominates(pair)
         if pair.state is PairState.SUCCEEDED:
             self._select_if_nominated(pair)
-        elif self._nomination.selected is None and self._checklist.trigger(pair):
-            self._checks.cancel(only=pair)
+        elif self._nomination.selected is None or is_nominated:
+            self._checker.trigger(pair)
         return True
 
-    def _resolve_roles(self, check: IncomingCheck) -> Literal["accept", "reject"]:
-        """RFC 8445 section 7.3.1.1: who has the larger tie-breaker is controlling."""
-        if check.is_from_controlling is not self.is_controlling:
-            return "accept"
-        we_win = self._tie_breaker >= check.tie_breaker
-        if we_win is self.is_controlling:
-            return "reject"
-        self._switch_role()
-        return "accept"
-
-    def _switch_role(self) -> None:
-        self.is_controlling = not self.is_controlling
-        self._nomination.role_switched()
-
-    def _pair_of(
-        self, check: IncomingCheck, source: TransportAddress, base: TransportAddress
-    ) -> CandidatePair | None:
-        """The pair on which a check came, added where it is new and there is room."""
-        pair = self._checklist.find(base, source)
-        local = self._local_at(base)
-        if pair is not None or local is None:
-            return pair
-        remote = self._remote_candidates.at(source, priority=check.priority)
-        return None if remote is None else self._checklist.add(local, remote)
-
-    def _local_at(self, base: TransportAddress) -> LocalCandidate | None:
-        own = next((mine for mine in self._local_candidates if mine.base == base), None)
-        return self._held.get(base) if own is None else own
+    def _agree_on_roles(self, check: IncomingCheck) -> bool:
+        verdict = self._role.receive_check(check)
+        if verdict is Verdict.SWITCH:
+            self._nomination.role_switched()
+        return verdict is not Verdict.REJECT
 
     def _receive_response(
         self, message: stun.ReceivedMessage, source: TransportAddress, base: TransportAddress, now: float
     ) -> bool:
         if not message.is_authentic(self._remote.key):
             return False
-        if self._consent is not None and self._consent.is_awaiting(message.transaction_id):
-            self._receive_consent(self._consent, message, (base, source), now)
+        if self._consent.is_awaiting(message.transaction_id):
+            self._receive_consent(message, (base, source), now)
             return True
-        check = self._checks.take(message.transaction_id)
+        check = self._checker.take(message.transaction_id)
         if check is None:
             return False
         if (source, base) != (check.pair.destination, check.pair.base):
             # RFC 8445 section 7.2.5.2.1: not symmetric, so data would not be either.
-            self._fail_pair(check.pair)
+            self._fail_check(check)
             return True
         if message.message_class is stun.MessageClass.ERROR_RESPONSE:
             self._receive_rejection(check, message)
@@ -311,29 +293,27 @@ class IceAgent:
             self._receive_success(check, message, now)
         return True
 
-    def _receive_consent(self, consent: Consent, message: stun.ReceivedMessage, way: Way, now: float) -> None:
-        rtt = consent.receive_response(message, way, now)
+    def _receive_consent(self, message: stun.ReceivedMessage, way: Way, now: float) -> None:
+        rtt = self._consent.receive_response(message, way, now)
         pair = self._checklist.find(*way)
         if rtt is not None and pair is not None:
             pair.rtt = rtt
 
     def _receive_rejection(self, check: OutstandingCheck, message: stun.ReceivedMessage) -> None:
         error = message.get(stun.ErrorCode)
-        if error is not None and error.code == ROLE_CONFLICT:
-            # RFC 8445 section 7.2.5.1; a second 487 to a check of the old role switches nothing.
-            if check.sent_as_controlling is self.is_controlling:
-                self._switch_role()
-                self._tie_breaker = int.from_bytes(self._random(8), "big")
-            if check.pair.state is PairState.IN_PROGRESS and not self._checklist.trigger(check.pair):
-                self._fail_pair(check.pair)
+        if error is None or error.code != ROLE_CONFLICT:
+            self.counters.rejections_received += 1
+            self._fail_check(check)
             return
-        self.counters.rejections_received += 1
-        self._fail_pair(check.pair)
+        if self._role.receive_conflict(sent_as_controlling=check.sent_as_controlling):
+            self._nomination.role_switched()
+        if check.pair.state is PairState.IN_PROGRESS and not self._checker.trigger(check.pair):
+            check.pair.fail()
 
     def _receive_success(self, check: OutstandingCheck, message: stun.ReceivedMessage, now: float) -> None:
         mapped = message.get(stun.XorMappedAddress)
         if mapped is None:
-            self._fail_pair(check.pair)
+            self._fail_check(check)
             return
         self.counters.responses_received += 1
         pair = check.pair
@@ -358,137 +338,62 @@ class IceAgent:
         self._move_to(AgentState.CONFIRMED)
         self._give_up_at = float("inf")
         self._nomination.first_pair_is_valid(now + self._config.nomination_delay)
-        self._consent = Consent(self._config, self._random, now)
-        self._events.append(PathConfirmed(path=self._path_of(pair)))
+        self._events.append(PathConfirmed(path=pair.as_path()))
 
     def _select_if_nominated(self, pair: CandidatePair) -> None:
         if self._nomination.select_if_nominated(pair, is_controlling=self.is_controlling):
             self._announce_selection(pair)
 
     def _announce_selection(self, pair: CandidatePair) -> None:
-        self._checks.cancel()
-        self._events.append(PathSelected(path=self._path_of(pair)))
+        self._checker.stop_repeating()
+        self._events.append(PathSelected(path=pair.as_path()))
 
     def _give_up(self) -> None:
         if self._known_reason is not None:
             self._fail(*self._known_reason)
             return
-        pairs = len(self._checklist)
         self._fail(
-            diagnose(self.counters, pair_count=pairs),
-            f"{self.counters.checks_sent} checks to {pairs} addresses in {self._config.give_up_after:.0f} s, "
-            f"{self.counters.checks_received} received",
+            *diagnose(self.counters, pair_count=len(self._checklist), waited=self._config.give_up_after)
         )
 
     def _fail(self, reason: FailureReason, detail: str) -> None:
         self._move_to(AgentState.FAILED)
-        self._checks.clear()
-        self._consent = None
+        self._checker.clear()
+        self._consent.end()
         self._events.append(ConnectivityFailed(reason=reason, detail=detail))
 
-    def _fail_pair(self, pair: CandidatePair) -> None:
-        if pair.state in (PairState.WAITING, PairState.IN_PROGRESS):
-            pair.move_to(PairState.FAILED)
+    def _fail_check(self, check: OutstandingCheck) -> None:
+        """The peer answered, and not as it must.
 
-    # --- checking ----------------------------------------------------------------------------------------
-
-    def _has_checks_to_start(self) -> bool:
-        return self._nomination.selected is None and (
-            self._checklist.has_triggered or any(pair.state is PairState.WAITING for pair in self._checklist)
-        )
-
-    def _start_due_checks(self, now: float) -> None:
-        """Triggered checks go at once; ordinary ones in a small burst and then one every Ta.
-
-        Deviation from RFC 8445 section 6.1.4.2, which paces triggered checks too. They answer authentic
-        checks one for one, so they cannot be more than the peer paced, and waiting costs a NAT's patience.
+        A valid pair whose nomination comes to this is not valid any more (RFC 8445 section 7.2.5.3.4). The
+        next best one is nominated then; where there is none, there is no path.
         """
-        while self._nomination.selected is None:
-            is_paced = not self._checklist.has_triggered
-            if is_paced and not self._burst_left and now < self._next_check_at:
-                return
-            pair = self._checklist.next_to_check(is_controlling=self.is_controlling)
-            if pair is None:
-                return
-            if is_paced:
-                self._burst_left = max(0, self._burst_left - 1)
-                self._next_check_at = now + self._config.pacing_interval
-            pair.move_to(PairState.IN_PROGRESS)
-            self._start_check(pair, now, nominates=False, schedule=self._config.check_schedule)
+        check.pair.fail()
+        if not check.nominates or check.pair.state is not PairState.SUCCEEDED:
+            return
+        self._nomination.is_lost(check.pair)
+        if self._nomination.selected is None:
+            check.pair.move_to(PairState.FAILED)
+            if self._data_pair() is None:
+                self._fail(FailureReason.REJECTED, "the peer rejected the nomination of the only path")
 
-    def _start_check(
-        self, pair: CandidatePair, now: float, *, nominates: bool, schedule: stun.RetransmissionSchedule
-    ) -> None:
-        transaction_id, request = self._build_check(pair, nominates=nominates)
-        transaction = stun.ClientTransaction(
-            transaction_id=transaction_id, request=request, schedule=schedule, now=now
-        )
-        self._checks.add(
-            OutstandingCheck(
-                pair=pair,
-                transaction=transaction,
-                nominates=nominates,
-                sent_as_controlling=self.is_controlling,
-            )
-        )
-        self._retransmit(now)
-
-    def _retransmit(self, now: float) -> None:
-        for check, request in self._checks.take_due(now):
-            if request is not None:
-                self.counters.checks_sent += 1
-                self._transmit(request, check.pair.destination, check.pair.base)
-                self._note_opened(check.pair)
-                continue
-            if check.nominates:
-                self._nomination.is_lost(check.pair)
-            self._fail_pair(check.pair)
-
-    def _note_opened(self, pair: CandidatePair) -> None:
-        key = (pair.base, pair.destination)
-        if key not in self._opened:
-            self._opened.add(key)
-            self._events.append(CheckStarted(base=pair.base, destination=pair.destination))
-
-    def _nominate_if_due(self, now: float) -> None:
-        pair = self._nomination.choose(self._checklist, now, is_controlling=self.is_controlling)
-        if pair is not None:
-            self._start_check(pair, now, nominates=True, schedule=self._nomination_schedule(pair))
-
-    def _nomination_schedule(self, pair: CandidatePair) -> stun.RetransmissionSchedule:
-        """As of any check, but the first transmission measures the round trip: not repeated too early."""
-        schedule = self._config.check_schedule
-        rto = max(schedule.rto, 2 * (pair.rtt or 0.0))
-        return replace(schedule, rto=rto if schedule.max_rto is None else min(rto, schedule.max_rto))
+    # --- the path ----------------------------------------------------------------------------------------
 
     def _check_consent(self, now: float) -> None:
         pair = self._data_pair()
-        if self._consent is not None and self._consent.begin_doubt(now):
+        if self._consent.begin_doubt(now):
             self._events.append(PathDoubted())
-        if self._consent is None or pair is None or not self._consent.is_check_due(now):
+        if pair is None or not self._consent.is_check_due(now):
             return
-        transaction_id, request = self._build_check(pair, nominates=False)
-        self._consent.sent(transaction_id, (pair.base, pair.destination), now)
+        transaction_id, request = self._checker.build(pair.local)
+        self._consent.sent(transaction_id, now)
         self.counters.checks_sent += 1
         self._transmit(request, pair.destination, pair.base)
 
-    def _build_check(self, pair: CandidatePair, *, nominates: bool) -> tuple[stun.TransactionId, bytes]:
-        return self._build_check_from(pair.local, nominates=nominates)
-
-    def _build_check_from(
-        self, local: LocalCandidate, *, nominates: bool
-    ) -> tuple[stun.TransactionId, bytes]:
-        transaction_id = stun.TransactionId(self._random(12))
-        request = build_check(
-            transaction_id=transaction_id,
-            local=self._local,
-            remote=self._remote,
-            candidate=local,
-            is_controlling=self.is_controlling,
-            tie_breaker=self._tie_breaker,
-            nominates=nominates,
-        )
-        return transaction_id, request
+    def _follow_path(self, now: float) -> None:
+        pair = self._data_pair()
+        if pair is not None:
+            self._consent.follow((pair.base, pair.destination), now)
 
     # --- small things ------------------------------------------------------------------------------------
 
@@ -496,16 +401,6 @@ class IceAgent:
         if self.state is not AgentState.CONFIRMED:
             return None
         return self._nomination.selected or self._checklist.best_valid(is_controlling=self.is_controlling)
-
-    def _path_of(self, pair: CandidatePair) -> Path:
-        return Path(
-            kind=pair.remote.type,
-            base=pair.base,
-            local=pair.mapped or pair.base,
-            remote=pair.destination,
-            rtt=pair.rtt,
-            is_mapped=pair.remote.is_mapped,
-        )
 
     def _transmit(self, data: bytes, destination: TransportAddress, base: TransportAddress) -> None:
         self._transmits.append(Transmit(data=data, destination=destination, base=base))

@@ -38,21 +38,39 @@ class CheckList:
         return self._pairs.get((base, destination))
 
     def add(self, local: LocalCandidate, remote: Candidate) -> CandidatePair | None:
-        """Adds a pair, unless the list is full.
+        """Adds a pair; None where the list is full of better ones, or of ones whose check has begun.
 
         A pair that is the same on the wire is there already and is returned: the pruning of RFC 8445
-        section 6.1.2.4, where of equal pairs the first one added, the host candidate's, stays.
+        section 6.1.2.4, where of equal pairs the first one added, the host candidate's, stays. Of too many
+        the ones of lowest priority are dropped (section 6.1.2.5).
         """
         key = (local.base, remote.address)
-        if key not in self._pairs:
-            if len(self._pairs) >= self._max_pairs:
-                self.dropped_pairs += 1
+        if key in self._pairs:
+            return self._pairs[key]
+        pair = CandidatePair(local, remote)
+        if len(self._pairs) >= self._max_pairs:
+            self.dropped_pairs += 1
+            if not self._drop_one_worse_than(pair):
                 return None
-            self._pairs[key] = CandidatePair(local, remote)
-        return self._pairs[key]
+        self._pairs[key] = pair
+        return pair
+
+    def _drop_one_worse_than(self, new: CandidatePair) -> bool:
+        untried = (pair for pair in self if pair.state is PairState.WAITING and not pair.triggers)
+        worst = min(untried, key=_priority, default=None)
+        if worst is None or _priority(worst) >= _priority(new):
+            return False
+        del self._pairs[worst.base, worst.destination]
+        return True
 
     def pair_with(self, locals_: Iterable[LocalCandidate], remote: Candidate) -> None:
-        """Pairs a remote candidate with every local one that can send to it (RFC 8445 section 6.1.2.2)."""
+        """Pairs a remote candidate with every local one that can send to it (RFC 8445 section 6.1.2.2).
+
+        Pairs that a check from its address has made, before it was known, become its own.
+        """
+        for pair in self:
+            if pair.destination == remote.address:
+                pair.remote = remote
         for local in locals_:
             if can_pair(local.base, remote.address):
                 self.add(local, remote)
@@ -73,16 +91,20 @@ class CheckList:
         return True
 
     @property
-    def has_triggered(self) -> bool:
-        """Whether a triggered check is waiting."""
-        return bool(self._triggered)
+    def has_waiting(self) -> bool:
+        """Whether an ordinary check is still to start."""
+        return any(pair.state is PairState.WAITING for pair in self)
 
-    def next_to_check(self, *, is_controlling: bool) -> CandidatePair | None:
-        """Takes the next pair to check: triggered ones first, then the best that is waiting (6.1.4.2)."""
+    def next_triggered(self) -> CandidatePair | None:
+        """Takes the pair that has waited longest in the triggered-check queue."""
         while self._triggered:
             pair = self._triggered.popleft()
             if pair.state is PairState.WAITING:
                 return pair
+        return None
+
+    def next_waiting(self, *, is_controlling: bool) -> CandidatePair | None:
+        """The pair of highest priority that has not been checked (RFC 8445 section 6.1.4.2)."""
         waiting = (pair for pair in self if pair.state is PairState.WAITING)
         return max(waiting, key=lambda pair: pair.priority(is_controlling=is_controlling), default=None)
 
@@ -98,6 +120,11 @@ class CheckList:
         return not any(
             pair.state in open_states and pair.priority(is_controlling=is_controlling) > mine for pair in self
         )
+
+
+def _priority(pair: CandidatePair) -> int:
+    # The role moves the last bit only, which does not decide what is dropped.
+    return pair.priority(is_controlling=True)
 
 
 def can_pair(base: TransportAddress, destination: TransportAddress) -> bool:

@@ -19,6 +19,10 @@ class IceConfig:
         check_schedule: of one check. Deviation from RFC 8445 section 14.3, which starts at 500 ms: the two
             first checks of a pair cross by design and one may die at a NAT that is not yet open, so the
             next follows soon; from 1 s on the spacing stays, since a slow peer is still to be found.
+        opener_lead: from the first datagram to a reflexive address, which is to die on the way, to the first
+            check that is to arrive (see :mod:`natcore.ice.checker`). By so much the peer may be later than
+            the way to it takes. The server tells both at one moment, and its two ways differ by no more than
+            that; what is left is how long a busy machine takes to wake a program. Every path costs it.
         nomination_delay: after the first valid pair, how long the controlling side waits for a better one.
         give_up_after: without any valid pair in this time, connectivity has failed (RFC 8863 would wait
             39.5 s; a person at a terminal should not, and in this time every pair has had 14 checks).
@@ -38,6 +42,7 @@ class IceConfig:
     check_schedule: RetransmissionSchedule = RetransmissionSchedule(  # noqa: RUF009 (it is frozen)
         rto=0.05, max_requests=14, final_wait_factor=16, max_rto=1.0
     )
+    opener_lead: float = 0.003
     nomination_delay: float = 0.1
     give_up_after: float = 10.0
     consent_interval: float = 4.0

@@ -7,6 +7,8 @@ want them any more (section 5.2), and the consent ends at once.
 
 A check that is not answered soon is followed by another. After a few the path is in doubt, long before the
 consent ends: its owner then looks for another one, and goes on with this one until it has it.
+
+Consent is to one pair. Where data takes another, the check that made that one valid was its first consent.
 """
 
 from __future__ import annotations
@@ -31,24 +33,38 @@ class Consent:
     """When to send the next consent check, and when to stop sending for good.
 
     Attributes:
+        way: the pair that it is to, or None before the first and after the end.
         expires_at: the instant at which the consent ends unless a response comes.
         is_in_doubt: whether the last few checks had no answer.
     """
 
-    def __init__(self, config: IceConfig, random: RandomBytes, now: float) -> None:
+    def __init__(self, config: IceConfig, random: RandomBytes) -> None:
         self._config = config
         self._random = random
-        self._outstanding: dict[TransactionId, tuple[Way, float]] = {}
+        self.end()
+
+    def end(self) -> None:
+        """There is no path, or there is none any more."""
+        self.way: Way | None = None
+        self._outstanding: dict[TransactionId, float] = {}
         self._is_revoked = False
         self._unanswered = 0
-        self._soon = config.doubt_interval
+        self._soon = self._config.doubt_interval
         self.is_in_doubt = False
-        self.expires_at = now + config.consent_timeout
+        self.expires_at = self._next_check_at = float("inf")
+
+    def follow(self, way: Way, now: float) -> None:
+        """Data goes this way now; does nothing where it did before."""
+        if way == self.way:
+            return
+        self.end()
+        self.way = way
+        self.expires_at = now + self._config.consent_timeout
         self._next_check_at = now + self._interval()
 
-    def get_timer(self) -> float:
-        """The earlier of the next check and the expiry."""
-        return min(self._next_check_at, self.expires_at)
+    def get_timer(self) -> float | None:
+        """The earlier of the next check and the expiry; None without a path."""
+        return None if self.way is None else min(self._next_check_at, self.expires_at)
 
     def is_expired(self, now: float) -> bool:
         """Whether sending must have stopped."""
@@ -67,11 +83,11 @@ class Consent:
         """Whether a consent check is to be sent; the owner then calls :meth:`sent`."""
         return now >= self._next_check_at
 
-    def sent(self, transaction_id: TransactionId, way: Way, now: float) -> None:
+    def sent(self, transaction_id: TransactionId, now: float) -> None:
         """Notes a consent check that goes out now."""
         if len(self._outstanding) >= _MAX_OUTSTANDING:
             del self._outstanding[next(iter(self._outstanding))]
-        self._outstanding[transaction_id] = way, now
+        self._outstanding[transaction_id] = now
         self._unanswered += 1
         is_regular = self.is_in_doubt or self._unanswered > self._config.doubt_checks
         self._next_check_at = now + (self._interval() if is_regular else self._soon)
@@ -94,12 +110,12 @@ class Consent:
 
     def receive_response(self, response: Message, way: Way, now: float) -> float | None:
         """Takes an authentic response to one of ours; returns its round-trip time in seconds if it renews."""
-        sent_way, sent_at = self._outstanding.pop(response.transaction_id)
+        sent_at = self._outstanding.pop(response.transaction_id)
         error = response.get(ErrorCode)
         if error is not None and error.code == FORBIDDEN:
             self._is_revoked = True
             self.expires_at = now
-        if way != sent_way or response.message_class is not MessageClass.SUCCESS_RESPONSE:
+        if way != self.way or response.message_class is not MessageClass.SUCCESS_RESPONSE:
             return None
         self.expires_at = now + self._config.consent_timeout
         self._unanswered = 0

@@ -45,13 +45,14 @@ class Nomination:
         return pair
 
     def is_lost(self, pair: CandidatePair) -> None:
-        """The nomination of this pair was never answered: there may be another."""
+        """The nomination of this pair has failed: there may be another."""
         if self._on_its_way is pair:
             self._on_its_way = None
 
     def role_switched(self) -> None:
-        """What we nominated as controlling side means nothing any more."""
+        """What the side that was controlling nominated means nothing any more, whichever it was."""
         self._on_its_way = None
+        self._by_peer.clear()
 
     def peer_nominates(self, pair: CandidatePair) -> None:
         """The controlling peer's check of this pair carried USE-CANDIDATE."""

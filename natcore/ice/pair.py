@@ -3,12 +3,14 @@
 ::
 
     WAITING -> IN_PROGRESS -> SUCCEEDED
-       ^            |  |
+       ^            |  |          |        a nomination was rejected
        |            |  +----> FAILED
-       +------------+------------+        a triggered check begins anew
+       +------------+------------+         a triggered check begins anew
 
-The RFC's Frozen state is left out. Deviation: it holds back the checks of a second component until the first
-shows that a foundation works, and we have one component.
+The RFC's Frozen state is left out. Deviation: of the pairs with one foundation it checks one first, and the
+others once that has succeeded. This saves checks where there are several components, or several streams. We
+have one of each, so of a foundation there are as many pairs as an interface has sockets; that is one, or a
+hard NAT's dozens, of which each must be tried by itself.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from enum import Enum
 from natcore.address import TransportAddress
 from natcore.errors import MisuseError
 from natcore.ice.candidate import Candidate, LocalCandidate
+from natcore.ice.events import Path
 
 
 class PairState(Enum):
@@ -33,7 +36,7 @@ _MOVES = {
     PairState.WAITING: {PairState.IN_PROGRESS, PairState.FAILED},
     PairState.IN_PROGRESS: {PairState.WAITING, PairState.SUCCEEDED, PairState.FAILED},
     PairState.FAILED: {PairState.WAITING, PairState.SUCCEEDED},  # a late response is a response
-    PairState.SUCCEEDED: set[PairState](),
+    PairState.SUCCEEDED: {PairState.FAILED},  # its nomination was rejected
 }
 
 
@@ -84,11 +87,27 @@ class CandidatePair:
             raise MisuseError(f"{self}: no move from {self.state.value} to {state.value}")
         self.state = state
 
+    def fail(self) -> None:
+        """Its check came to nothing; a pair that is valid already stays so."""
+        if self.state in (PairState.WAITING, PairState.IN_PROGRESS):
+            self.move_to(PairState.FAILED)
+
     def priority(self, *, is_controlling: bool) -> int:
         """The priority of the pair, the same on both sides (RFC 8445 section 6.1.2.3)."""
         ours, theirs = self.local.priority, self.remote.priority
         controlling, controlled = (ours, theirs) if is_controlling else (theirs, ours)
         return (min(ours, theirs) << 32) + 2 * max(ours, theirs) + (controlling > controlled)
+
+    def as_path(self) -> Path:
+        """What the owner is told of it."""
+        return Path(
+            kind=self.remote.type,
+            base=self.base,
+            local=self.mapped or self.base,
+            remote=self.destination,
+            rtt=self.rtt,
+            is_mapped=self.remote.is_mapped,
+        )
 
     def __str__(self) -> str:
         return f"{self.base} -> {self.destination}"

@@ -36,14 +36,28 @@ class IceCounters:
     checks_received: int = 0
     responses_received: int = 0
     rejections_received: int = 0
+    openers_sent: int = 0
     probes_sent: int = 0
     discarded: int = 0
 
 
-def diagnose(counters: IceCounters, *, pair_count: int) -> FailureReason:
-    """Why no pair became valid, as far as this side can tell."""
+def diagnose(counters: IceCounters, *, pair_count: int, waited: float) -> tuple[FailureReason, str]:
+    """Why no pair became valid, as far as this side can tell; and the evidence, for people.
+
+    Args:
+        counters: what happened.
+        pair_count: how many addresses there were.
+        waited: seconds.
+    """
     if pair_count == 0:
-        return FailureReason.NO_CANDIDATES
-    if counters.rejections_received:
-        return FailureReason.REJECTED
-    return FailureReason.ONE_WAY if counters.checks_received else FailureReason.SILENCE
+        reason = FailureReason.NO_CANDIDATES
+    elif counters.rejections_received:
+        reason = FailureReason.REJECTED
+    elif counters.checks_received:
+        reason = FailureReason.ONE_WAY
+    else:
+        reason = FailureReason.SILENCE
+    return reason, (
+        f"{counters.checks_sent} checks to {pair_count} addresses in {waited:.0f} s, "
+        f"{counters.checks_received} received"
+    )

@@ -6,115 +6,24 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
 
 import aioice
 import aioice.ice
 import pytest
 
-from natcore import stun
 from natcore.address import TransportAddress
 from natcore.ice import (
     AgentState,
     Candidate,
     CandidateType,
-    ConnectivityFailed,
     Credentials,
     IceAgent,
     IceConfig,
-    IceEvent,
     LocalCandidate,
     PathConfirmed,
     PathSelected,
 )
-
-PATIENCE = 10.0
-"""Seconds that anything may take; all of it takes milliseconds."""
-
-
-class IceShell(asyncio.DatagramProtocol):
-    """One socket and one timer around an agent.
-
-    Attributes:
-        events: what the agent told.
-        received: datagrams that are not STUN.
-    """
-
-    def __init__(self) -> None:
-        self.events: asyncio.Queue[IceEvent] = asyncio.Queue()
-        self.received: asyncio.Queue[bytes] = asyncio.Queue()
-        self.agent: IceAgent | None = None
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.DatagramTransport | None = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)
-
-    @property
-    def base(self) -> TransportAddress:
-        assert self._transport is not None
-        return TransportAddress.from_sockaddr(self._transport.get_extra_info("sockname"))
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        if not stun.is_stun(data):
-            self.received.put_nowait(data)
-        elif self.agent is not None:
-            source = TransportAddress.from_sockaddr(addr)
-            self.agent.receive_datagram(data, source, self.base, self._loop.time())
-            self.pump()
-
-    def start(self, agent: IceAgent, candidates: list[Candidate]) -> None:
-        self.agent = agent
-        agent.start(candidates, self._loop.time())
-        self.pump()
-
-    def send(self, data: bytes) -> None:
-        assert self.agent is not None
-        assert self.agent.path is not None
-        assert self._transport is not None
-        self._transport.sendto(data, self.agent.path.remote.to_sockaddr())
-
-    async def wait_for(self, kind: type[IceEvent]) -> IceEvent:
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                event = await self.events.get()
-                assert not isinstance(event, ConnectivityFailed), event
-                if isinstance(event, kind):
-                    return event
-
-    def pump(self) -> None:
-        assert self.agent is not None
-        assert self._transport is not None
-        while (event := self.agent.next_event()) is not None:
-            self.events.put_nowait(event)
-        for transmit in self.agent.datagrams_to_send():
-            self._transport.sendto(transmit.data, transmit.destination.to_sockaddr())
-        if self._timer is not None:
-            self._timer.cancel()
-        due = self.agent.get_timer()
-        self._timer = None if due is None else self._loop.call_at(due, self._expire)
-
-    def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._transport is not None:
-            self._transport.close()
-
-    def _expire(self) -> None:
-        assert self.agent is not None
-        self.agent.handle_timer(self._loop.time())
-        self.pump()
-
-
-@asynccontextmanager
-async def opened_shell() -> AsyncIterator[IceShell]:
-    loop = asyncio.get_running_loop()
-    _, shell = await loop.create_datagram_endpoint(IceShell, local_addr=("127.0.0.1", 0))
-    try:
-        yield shell
-    finally:
-        shell.close()
+from tests.integration.ice_shell import PATIENCE, IceShell, from_sdp, opened_shell, to_sdp
 
 
 @asynccontextmanager
@@ -150,15 +59,7 @@ def make_agent(
 
 
 def candidates_of(theirs: aioice.Connection) -> list[Candidate]:
-    return [
-        Candidate(
-            type=CandidateType(candidate.type),
-            address=TransportAddress.from_sockaddr((candidate.host, candidate.port)),
-            priority=candidate.priority,
-            foundation=candidate.foundation,
-        )
-        for candidate in theirs.local_candidates
-    ]
+    return [from_sdp(candidate.to_sdp()) for candidate in theirs.local_candidates]
 
 
 async def tell(
@@ -168,9 +69,7 @@ async def tell(
     theirs.remote_username, theirs.remote_password = credentials.ufrag, credentials.pwd
     for address in addresses:
         own = LocalCandidate.of(CandidateType.HOST, address, base=address)
-        await theirs.add_remote_candidate(
-            aioice.Candidate(own.foundation, 1, "udp", own.priority, str(address.ip), address.port, "host")
-        )
+        await theirs.add_remote_candidate(aioice.Candidate.from_sdp(to_sdp(own)))
     await theirs.add_remote_candidate(None)
 
 

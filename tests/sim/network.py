@@ -2,7 +2,9 @@
 
 The routers are netlab's models, each with a network inside it: the home network of a host, or the carrier's
 network of further routers. A packet is judged by the sender's routers when it is sent and by the receiver's
-when it arrives, as it would be. Everything random comes from one seed.
+when it arrives, as it would be. A packet with a low TTL dies as it would, too: each router passes on what has
+a TTL of two at least, and the link between two networks is a router as well, as in the lab, or several.
+Everything random comes from one seed.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ from netlab.model import Packet as Way
 LAN_LATENCY = 0.001
 """Seconds, one way, between two hosts behind one NAT."""
 
+DEFAULT_TTL = 64
+"""Hops; RFC 1700."""
+
 Place = NatModel | None
 """A network: the one inside a router, or the internet."""
 
@@ -34,6 +39,7 @@ class Link:
         drop: the probability that a packet is lost.
         duplicate: the probability that a packet arrives twice.
         is_cut: nothing passes.
+        hops: routers on the way.
     """
 
     latency: float = 0.025
@@ -41,6 +47,7 @@ class Link:
     drop: float = 0.0
     duplicate: float = 0.0
     is_cut: bool = False
+    hops: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +96,20 @@ class Network:
         """Takes a datagram from a host in that network, up to the network in which its destination is."""
         self.sent.append((now, transmit))
         data, way = transmit.data, Way(_endpoint(transmit.base), _endpoint(transmit.destination))
+        ttl = DEFAULT_TTL if transmit.ttl is None else transmit.ttl
         while place is not None and (place, way.destination.address) not in self._stations:
             if way.destination.address == place.address:
                 turned = place.hairpin(way, now)
                 if turned is not None:
                     self._schedule(_packet(data, turned), place, now + LAN_LATENCY)
                 return
-            translated = place.outbound(way, now)
+            translated = place.outbound(way, now) if ttl > 1 else None
             if translated is None:
                 return
-            way, place = translated, self._outside[place]
-        if place is None:
+            way, place, ttl = translated, self._outside[place], ttl - 1
+        if place is None and ttl > self.link.hops:
             self._pass_link(_packet(data, way), now)
-        else:
+        elif place is not None:
             self._schedule(_packet(data, way), place, now + LAN_LATENCY)
 
     def observe(

@@ -28,6 +28,7 @@ def make_agent(
     config: IceConfig | None = None,
     bases: tuple[TransportAddress, ...] = (BASE,),
     seed: int = 1,
+    opener_ttl: int | None = None,
 ) -> IceAgent:
     return IceAgent(
         config=config or IceConfig(),
@@ -36,6 +37,7 @@ def make_agent(
         remote=THEIRS,
         local_candidates=[host(base) for base in bases],
         random=random.Random(seed).randbytes,
+        opener_ttl=opener_ttl,
     )
 
 

@@ -95,6 +95,7 @@ def test_the_legal_moves_of_a_pair_are_these() -> None:
         ("in progress", "failed"),
         ("failed", "waiting"),
         ("failed", "succeeded"),
+        ("succeeded", "failed"),
     }
     for before, after in product(PairState, repeat=2):
         pair = CandidatePair(host(BASE), remote(PEER))
@@ -146,7 +147,7 @@ def test_the_check_list_is_full_at_its_limit_and_counts_what_it_drops() -> None:
     assert (len(checklist), checklist.dropped_pairs) == (2, 1)
 
 
-def test_a_triggered_pair_is_checked_before_better_ones_and_once() -> None:
+def test_a_triggered_pair_waits_in_a_queue_of_its_own_and_once() -> None:
     checklist = CheckList(max_pairs=10)
     better = checklist.add(host(BASE), remote(PEER))
     worse = checklist.add(host(BASE), remote(ELSEWHERE, CandidateType.SERVER_REFLEXIVE))
@@ -155,11 +156,12 @@ def test_a_triggered_pair_is_checked_before_better_ones_and_once() -> None:
     assert checklist.trigger(worse)
     assert checklist.trigger(worse)
     assert worse.triggers == 1
-    for expected in (worse, better, None):
-        pair = checklist.next_to_check(is_controlling=True)
-        assert pair is expected
-        if pair is not None:
-            pair.move_to(PairState.IN_PROGRESS)
+    assert checklist.next_triggered() is worse
+    assert checklist.next_triggered() is None
+    worse.move_to(PairState.IN_PROGRESS)
+    assert checklist.next_waiting(is_controlling=True) is better
+    better.move_to(PairState.IN_PROGRESS)
+    assert checklist.next_waiting(is_controlling=True) is None
 
 
 def test_a_pair_is_triggered_so_often_and_no_more() -> None:
@@ -168,7 +170,7 @@ def test_a_pair_is_triggered_so_often_and_no_more() -> None:
     assert pair is not None
     for _ in range(MAX_TRIGGERS):
         assert checklist.trigger(pair)
-        assert checklist.next_to_check(is_controlling=True) is pair
+        assert checklist.next_triggered() is pair
         pair.move_to(PairState.IN_PROGRESS)
     assert not checklist.trigger(pair)
     assert pair.state is PairState.IN_PROGRESS
@@ -189,12 +191,15 @@ def response(number: int, message_class: MessageClass = MessageClass.SUCCESS_RES
 
 
 def make_consent() -> Consent:
-    return Consent(CONFIG, random.Random(1).randbytes, 0.0)
+    consent = Consent(CONFIG, random.Random(1).randbytes)
+    consent.follow(WAY, 0.0)
+    return consent
 
 
 @pytest.mark.parametrize(("draw", "expected"), [(b"\0\0", 3.2), (b"\xff\xff", 4.8)])
 def test_consent_checks_are_spread_by_a_fifth_of_4_s(draw: bytes, expected: float) -> None:
-    consent = Consent(CONFIG, lambda length: draw, 100.0)
+    consent = Consent(CONFIG, lambda length: draw)
+    consent.follow(WAY, 100.0)
     assert consent.get_timer() == pytest.approx(100.0 + expected)
     assert not consent.is_check_due(99.9 + expected)
     assert consent.is_check_due(100.1 + expected)
@@ -208,8 +213,8 @@ def test_consent_expires_at_its_instant_and_not_before() -> None:
 
 def test_an_answer_to_an_older_check_renews_too_and_each_answer_counts_once() -> None:
     consent = make_consent()
-    consent.sent(response(1).transaction_id, WAY, 5.0)
-    consent.sent(response(2).transaction_id, WAY, 10.0)
+    consent.sent(response(1).transaction_id, 5.0)
+    consent.sent(response(2).transaction_id, 10.0)
     assert consent.receive_response(response(1), WAY, 10.1) == pytest.approx(5.1)
     assert consent.expires_at == pytest.approx(40.1)
     assert not consent.is_awaiting(response(1).transaction_id)
@@ -219,7 +224,7 @@ def test_an_answer_to_an_older_check_renews_too_and_each_answer_counts_once() ->
 def test_consent_remembers_a_bounded_number_of_checks() -> None:
     consent = make_consent()
     for number in range(17):
-        consent.sent(response(number).transaction_id, WAY, float(number))
+        consent.sent(response(number).transaction_id, float(number))
     assert not consent.is_awaiting(response(0).transaction_id)
     assert consent.is_awaiting(response(1).transaction_id)
 
@@ -237,6 +242,6 @@ def test_what_is_no_success_on_the_same_way_renews_nothing(
     answer: Message, way: tuple[TransportAddress, TransportAddress]
 ) -> None:
     consent = make_consent()
-    consent.sent(answer.transaction_id, WAY, 5.0)
+    consent.sent(answer.transaction_id, 5.0)
     assert consent.receive_response(answer, way, 5.1) is None
     assert consent.expires_at == 30.0

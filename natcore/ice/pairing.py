@@ -1,0 +1,56 @@
+"""The candidates of both sides, and the pairs that come of them (RFC 8445 sections 6.1.2.2 and 7.3.1.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from natcore.address import TransportAddress
+from natcore.ice.candidate import Candidate, LocalCandidate
+from natcore.ice.check import IncomingCheck
+from natcore.ice.checklist import CheckList
+from natcore.ice.config import IceConfig
+from natcore.ice.pair import CandidatePair
+from natcore.ice.remote import RemoteCandidates
+
+
+class Pairing:
+    """Fills a check list.
+
+    Attributes:
+        checklist: what it fills.
+    """
+
+    def __init__(self, config: IceConfig, local_candidates: Iterable[LocalCandidate]) -> None:
+        self._local = list(local_candidates)
+        self._held: dict[TransportAddress, LocalCandidate] = {}
+        self._remote = RemoteCandidates(
+            max_published=config.max_pairs, max_peer_reflexive=config.max_peer_reflexive
+        )
+        self.checklist = CheckList(max_pairs=config.max_pairs)
+
+    def add_remote(self, candidate: Candidate) -> bool:
+        """Pairs a candidate that the peer published with all of ours; False where it is nothing new."""
+        is_new = self._remote.add(candidate)
+        if is_new:
+            self.checklist.pair_with(self._local, candidate)
+        return is_new
+
+    def hold(self, candidates: Iterable[LocalCandidate]) -> None:
+        """Takes candidates of ours that are paired with what is heard there, and with nothing else."""
+        self._held.update({candidate.base: candidate for candidate in candidates})
+
+    def local_at(self, base: TransportAddress) -> LocalCandidate | None:
+        """Our candidate with this base; of several the first."""
+        own = next((mine for mine in self._local if mine.base == base), None)
+        return self._held.get(base) if own is None else own
+
+    def pair_of(
+        self, check: IncomingCheck, source: TransportAddress, base: TransportAddress
+    ) -> CandidatePair | None:
+        """The pair on which a check came, added where it is new and there is room."""
+        pair = self.checklist.find(base, source)
+        local = self.local_at(base)
+        if pair is not None or local is None:
+            return pair
+        remote = self._remote.at(source, priority=check.priority)
+        return None if remote is None else self.checklist.add(local, remote)
