@@ -68,6 +68,7 @@ bench: $(SET_UP) lab-tools docker-tools stun-clients peer-labs ## how fast: path
 	@$(AS_ROOT) $(BIN)/python -m benchmarks.time_to_path
 	@$(AS_ROOT) $(BIN)/python -m benchmarks.discovery
 	@$(WITH_ENGINE) $(BIN)/python -m benchmarks.lab_times
+	@$(BIN)/python -m benchmarks.trials
 	@$(AS_ROOT) $(BIN)/python -m benchmarks.hard_pairs
 
 clean: ## remove leftover labs, the environment, caches and the images of our own Docker engine

@@ -100,6 +100,7 @@ class NatModel:
         self._pool_size = behavior.port_pool or LAST_PORT - FIRST_PORT + 1
         self._taken_count = 0
         lifetime = behavior.mapping_lifetime
+        self._first_death_at = float("-inf")
         self._mappings: _AgingTable[Hashable, Endpoint] = _AgingTable(lifetime)
         self._owners: _AgingTable[Endpoint, Endpoint] = _AgingTable(lifetime)
         self._permissions: _AgingTable[tuple[Endpoint, Hashable], Endpoint] = _AgingTable(lifetime)
@@ -285,8 +286,12 @@ class NatModel:
         return len(self._flows_from_outside) >= self._max_flows
 
     def _expire(self, now: float) -> None:
+        if now < self._first_death_at:
+            return  # five looks at every packet would be a tenth of a simulation's time
+        soonest = now + self.behavior.mapping_lifetime  # of whatever comes in from now on
         for table in self._tables:
-            table.expire(now)
+            soonest = min(soonest, table.expire(now))
+        self._first_death_at = soonest
 
 
 def models_of(
@@ -379,10 +384,12 @@ class _AgingTable(Generic[KeyT, ValueT]):
         if key in self._entries:
             self.set(key, self._entries[key][0], now)
 
-    def expire(self, now: float) -> None:
+    def expire(self, now: float) -> float:
+        """Removes the dead; returns when the next one dies."""
         entries = self._entries
-        while entries and next(iter(entries.values()))[1] <= now:
+        while entries and (dies_at := next(iter(entries.values()))[1]) <= now:
             entries.popitem(last=False)
+        return dies_at if entries else float("inf")
 
     def clear(self) -> None:
         self._entries.clear()

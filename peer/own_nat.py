@@ -161,5 +161,5 @@ class OwnNat:
             limits=self._limits,
             has_mapped_port=endpoint.mapped_address is not None,
         )
-        endpoint.set_nat(summary, now)
+        endpoint.set_nat(summary, now, distance=report.nat_distance)
         self._driver.transmit()

@@ -51,6 +51,7 @@ class PathSearch:
         config: IceConfig,
         timeline: Timeline,
         random: RandomBytes,
+        opener_ttl: int | None,
     ) -> None:
         local, remote = local.for_session(name), remote.for_session(name)
         self.name = name
@@ -62,6 +63,7 @@ class PathSearch:
             remote=remote,
             local_candidates=local_candidates,
             random=random,
+            opener_ttl=opener_ttl,
         )
         self.plan: Plan | None = None
         self.technique = Technique.PLAIN

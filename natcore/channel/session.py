@@ -102,6 +102,7 @@ class PeerSession:
         peer: the id of the other side.
         name: of the introduction that began it.
         local_ufrag: our user name fragment in its first search.
+        opener_ttl: for the next search, as of :class:`natcore.ice.IceAgent`.
         peer_nat: what the peer told of its NAT, or None.
         timeline: what happened so far.
         packets_sent: datagrams of any kind.
@@ -118,6 +119,7 @@ class PeerSession:
         local_candidates: Iterable[LocalCandidate],
         config: SessionConfig,
         random: RandomBytes,
+        opener_ttl: int | None = None,
     ) -> None:
         self.name = name
         self.peer = peer
@@ -127,6 +129,7 @@ class PeerSession:
         self._config = config
         self._random = random
         self._remote = remote
+        self.opener_ttl = opener_ttl
         self._search = self._make_search(name, is_controlling, local, remote, local_candidates)
         self._renewal: PathSearch | None = None
         self.local_ufrag = self._search.ufrag
@@ -161,6 +164,7 @@ class PeerSession:
             config=self._config.ice,
             timeline=self.timeline,
             random=self._random,
+            opener_ttl=self.opener_ttl,
         )
 
     # --- the owner: searching for a path -----------------------------------------------------------------

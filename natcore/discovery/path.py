@@ -68,6 +68,21 @@ def wan_side(
     return _from_hops(hops)
 
 
+def nat_distance(hops: Mapping[int, IPAddress]) -> int | None:
+    """How many routers away our outermost NAT is, 1 for the nearest; None where the nearest said nothing.
+
+    A NAT answers from its inside, so from an address that is not public. A provider that numbers its own
+    routers so makes it seem farther away than it is, and yet on our own side of the internet.
+
+    Args:
+        hops: who answered from which distance, on the way out of a translated network.
+    """
+    distance = 0
+    while (router := hops.get(distance + 1)) is not None and kind_of(router) is not WanSide.PUBLIC:
+        distance += 1
+    return distance or None
+
+
 def _from_hops(hops: Mapping[int, IPAddress]) -> Finding[WanSide]:
     if 2 not in hops:
         return Unknown("no router behind the first one says who it is")

@@ -10,7 +10,7 @@ from natcore.address import IPAddress, TransportAddress
 from natcore.discovery.allocation import Allocation
 from natcore.discovery.finding import Finding, Known, Unknown
 from natcore.discovery.lifetime import MappingLifetime
-from natcore.discovery.path import WanSide, wan_side
+from natcore.discovery.path import WanSide, nat_distance, wan_side
 from natcore.discovery.server import StunServer
 from natcore.nat import FilteringBehavior, MappingBehavior, NatBehavior, PortAllocation
 
@@ -67,6 +67,11 @@ class DiscoveryReport:
     def is_blocked(self) -> bool:
         """Whether UDP is known to be blocked."""
         return value_of(self.udp_blocked) is True
+
+    @property
+    def nat_distance(self) -> int | None:
+        """How many routers away our outermost NAT is, or None where that, or a NAT, is not known."""
+        return nat_distance(self.hops) if value_of(self.translated) else None
 
     def with_gateway(self, external: IPAddress) -> DiscoveryReport:
         """The same, knowing what the nearest router calls its outside address."""

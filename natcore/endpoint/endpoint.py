@@ -137,6 +137,7 @@ class ClientEndpoint:
         self._hard = HardPairs(config.hard_nat, random)
         self._renewals = Renewals()
         self._mapping_lifetime: float | None = None
+        self._opener_ttl: int | None = None
         self._pending: dict[str, bytes | None] = {}
         self._sessions = Sessions(config.limits)
         self._transmits: list[Transmit] = []
@@ -204,9 +205,17 @@ class ClientEndpoint:
         self._publication.mapped = address
         self._publish_if_changed()
 
-    def set_nat(self, nat: SideSummary | None, now: float) -> None:
-        """Tells what our own NAT does, or that it is not known (any more); peers plan with it."""
-        self._hard.learn_own(nat, now)
+    def set_nat(self, nat: SideSummary | None, now: float, *, distance: int | None = None) -> None:
+        """Tells what our own NAT does, or that it is not known (any more); peers plan with it.
+
+        Args:
+            nat: what was measured.
+            now: seconds.
+            distance: how many routers away it is, 1 for the nearest. Where it is known, the first datagrams
+                to a peer's public addresses die behind it: they open it, and the peer's NAT sees nothing yet.
+        """
+        self._opener_ttl = None if distance is None else distance + 1
+        self._hard.learn_own(nat, now, opener_ttl=self._opener_ttl)
         if self._awake is not None:
             self._publish()
         for session in self.sessions:
@@ -385,6 +394,7 @@ class ClientEndpoint:
             local_candidates=self._publication.host_candidates,
             config=self._config.session,
             random=self._random,
+            opener_ttl=self._opener_ttl,
         )
         self._sessions.add(session, was_asked=was_asked)
         number = session.start(_remote_candidates(message.candidates), now, early_data=early_data)
@@ -450,6 +460,7 @@ class ClientEndpoint:
         if longest > MAX_UFRAG_LENGTH:
             self.discarded += 1
             return
+        session.opener_ttl = self._opener_ttl
         ufrag = session.renew(
             name=message.session,
             is_controlling=message.controlling,

@@ -58,14 +58,15 @@ class HardPairs:
     def __init__(self, limits: HardNatLimits, random: RandomBytes) -> None:
         self.own: SideSummary | None = None
         self._own_at = 0.0
+        self._opener_ttl: int | None = None
         self._limits = limits
         self._random = random
         self._budget = HostBudget(limits)
         self._pairs: dict[str, _Pair] = {}
 
-    def learn_own(self, own: SideSummary | None, now: float) -> None:
-        """Takes what our NAT does, or that it is not known (any more)."""
-        self.own, self._own_at = own, now
+    def learn_own(self, own: SideSummary | None, now: float, *, opener_ttl: int | None) -> None:
+        """Takes what our NAT does, or that it is not known (any more), and the TTL that passes only it."""
+        self.own, self._own_at, self._opener_ttl = own, now, opener_ttl
 
     def learn_peer(self, session: PeerSession, told: Introduction | Trickle) -> None:
         """Takes what the server says of a session's peer."""

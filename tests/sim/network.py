@@ -3,8 +3,8 @@
 The routers are netlab's models, each with a network inside it: the home network of a host, or the carrier's
 network of further routers. A packet is judged by the sender's routers when it is sent and by the receiver's
 when it arrives, as it would be. A packet with a low TTL dies as it would, too: each router passes on what has
-a TTL of two at least, and the link between two networks is a router as well, as in the lab. Everything random
-comes from one seed.
+a TTL of two at least, and the link between two networks is a router as well, as in the lab, or several.
+Everything random comes from one seed.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Link:
         drop: the probability that a packet is lost.
         duplicate: the probability that a packet arrives twice.
         is_cut: nothing passes.
+        hops: routers on the way.
     """
 
     latency: float = 0.025
@@ -46,6 +47,7 @@ class Link:
     drop: float = 0.0
     duplicate: float = 0.0
     is_cut: bool = False
+    hops: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class Network:
             if translated is None:
                 return
             way, place, ttl = translated, self._outside[place], ttl - 1
-        if place is None and ttl > 1:
+        if place is None and ttl > self.link.hops:
             self._pass_link(_packet(data, way), now)
         elif place is not None:
             self._schedule(_packet(data, way), place, now + LAN_LATENCY)

@@ -87,9 +87,17 @@ def attach(
     network: Network, sites: tuple[Site, Site], names: tuple[str, str], seed: int
 ) -> list[Participant]:
     """Puts two participants where the sites are; routers of one address in one network are one router."""
+    return [
+        Participant(name, site.host.ip, place, network)
+        for site, name, place in zip(sites, names, settle(network, sites, seed), strict=True)
+    ]
+
+
+def settle(network: Network, sites: tuple[Site, Site], seed: int) -> list[Place]:
+    """Connects the sites' routers; returns the network that each host is to be attached to."""
     routers: dict[tuple[Place, IPAddress], NatModel] = {}
-    participants = []
-    for index, (site, name) in enumerate(zip(sites, names, strict=True)):
+    places = []
+    for index, site in enumerate(sites):
         chain = models_of(
             site.profile, site.public_ip, seed=4 * seed + 2 * index, carrier_side=site.carrier_side
         )  # each router of a pair has a seed of its own: there are four at most
@@ -97,8 +105,8 @@ def attach(
         for router in reversed(chain):
             outside, place = place, routers.setdefault((place, router.address), router)
             network.connect(place, outside)
-        participants.append(Participant(name, site.host.ip, place, network))
-    return participants
+        places.append(place)
+    return places
 
 
 class SessionPair(Conversation):

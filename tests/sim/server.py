@@ -18,6 +18,7 @@ from natcore.registry import (
     SendControl,
     SendDatagram,
 )
+from natcore.registry.reflection import NO_OFFER, Offer
 from tests.sim.network import Network, Packet
 
 Sink = Callable[[bytes, float], None]
@@ -33,9 +34,15 @@ class ServerHost:
     """
 
     def __init__(
-        self, address: TransportAddress, network: Network, *, latency: float, random: RandomBytes
+        self,
+        address: TransportAddress,
+        network: Network,
+        *,
+        latency: float,
+        random: RandomBytes,
+        offer: Offer = NO_OFFER,
     ) -> None:
-        self.registry = Registry(RegistryConfig(), random)
+        self.registry = Registry(RegistryConfig(), random, offer)
         self.address = address
         self.reports: list[str] = []
         self.is_gone = False
@@ -43,7 +50,8 @@ class ServerHost:
         self._latency = latency
         self._sinks: dict[ConnectionId, Sink] = {}
         self._pipe: deque[tuple[float, Sink, bytes]] = deque()  # one latency for all, so a queue
-        network.attach(address.ip, None, self)
+        for ip in {address.ip, *offer.others}:
+            network.attach(ip, None, self)
 
     def open(self, sink: Sink, now: float) -> ConnectionId:
         """A client connects; what we send it goes to ``sink``. The handshake takes no time here."""

@@ -8,7 +8,7 @@ import pytest
 
 from natcore.discovery import Known, Unknown, WanSide
 from natcore.discovery.finding import Finding
-from natcore.discovery.path import kind_of, wan_side
+from natcore.discovery.path import kind_of, nat_distance, wan_side
 
 REFLEXIVE = ip_address("203.0.113.7")
 HOME = {1: ip_address("192.168.7.1")}
@@ -114,3 +114,24 @@ def test_a_gateway_with_a_public_address_that_nobody_sees_is_not_believed() -> N
     lie = "198.51.100.99"
     assert isinstance(behind_nat(None, gateway=lie), Unknown)
     assert value(behind_nat("100.64.0.1", gateway=lie)) is WanSide.CARRIER, "the hops decide"
+
+
+@pytest.mark.parametrize(
+    ("routers", "distance"),
+    [
+        ((), None),
+        (("203.0.113.1",), None),
+        (("192.168.7.1",), 1),
+        (("192.168.7.1", "203.0.113.1"), 1),
+        (("192.168.7.1", "169.254.0.1"), 1),
+        (("192.168.7.1", "100.64.0.1"), 2),
+        (("192.168.7.1", "100.64.0.1", "10.1.2.3", "203.0.113.1"), 3),
+        ((None, "192.168.1.1"), None),
+        (("192.168.7.1", None, "10.0.0.1"), 1),
+    ],
+)
+def test_our_outermost_nat_is_the_last_router_that_answers_from_inside(
+    routers: tuple[str | None, ...], distance: int | None
+) -> None:
+    hops = {index: ip_address(one) for index, one in enumerate(routers, start=1) if one is not None}
+    assert nat_distance(hops) == distance
