@@ -92,7 +92,7 @@ class HardPairs:
             if self.own is None or session.peer_nat is None:
                 return None
             aged = self.own.aged(max(0.0, now - self._own_at))
-            made = plan(aged, session.peer_nat, self._limits)
+            made = plan(aged, session.peer_nat, self._limits, opener_ttl=self._opener_ttl)
             session.take_plan(made, now)
             if made.technique is Technique.GIVE_UP:
                 session.give_up_by(now + made.duration, made.evidence)

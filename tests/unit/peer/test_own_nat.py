@@ -42,7 +42,7 @@ class _Home:
     def endpoint(self) -> _Home:
         return self
 
-    def set_nat(self, nat: SideSummary, now: float) -> None:
+    def set_nat(self, nat: SideSummary, now: float, *, distance: int | None) -> None:
         self.told.append(nat)
 
     def set_mapping_lifetime(self, lifetime: float | None, now: float) -> None:
