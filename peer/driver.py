@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from natcore.address import TransportAddress
 from natcore.endpoint import ClientEndpoint, EndpointEvent
+from natcore.ice import LocalCandidate
 from peer.sockets import UdpSocket
 from peer.trace import Trace
 
 logger = logging.getLogger(__name__)
+
+CLOSING_TIME = 5.0
+"""Seconds that the socket of an address lives on when the address is not used any more."""
 
 
 class Driver:
@@ -61,12 +65,35 @@ class Driver:
         if control:
             self._send_control(control)
         for transmit in self.endpoint.datagrams_to_send():
-            logger.debug("> %d bytes to %s", len(transmit.data), transmit.destination)
-            self._trace.event(self.now, "sent", length=len(transmit.data), destination=transmit.destination)
             socket = self._sockets.get(transmit.base)
-            if socket is not None:  # one of many for a hard NAT may be closed by now
-                socket.send(transmit)
+            # One of many for a hard NAT may be closed by now, and one whose address is gone as well.
+            name = "sent" if socket is not None and socket.send(transmit) else "refused"
+            logger.debug("> %d bytes to %s: %s", len(transmit.data), transmit.destination, name)
+            self._trace.event(
+                self.now,
+                name,
+                length=len(transmit.data),
+                base=transmit.base,
+                destination=transmit.destination,
+            )
         self._arm()
+
+    def replace_hosts(
+        self,
+        candidates: Iterable[LocalCandidate],
+        *,
+        opened: list[UdpSocket],
+        gone: Sequence[TransportAddress],
+    ) -> None:
+        """The machine's addresses have changed.
+
+        A socket that goes may still work for a while (a temporary IPv6 address that is deprecated, a cable
+        that is only half out), and a path from it is used until there is another.
+        """
+        self.add_sockets(opened)
+        self.endpoint.set_host_candidates(candidates, self.now)
+        self.transmit()
+        self._loop.call_later(CLOSING_TIME, self.close_sockets, gone)
 
     def add_sockets(self, sockets: list[UdpSocket]) -> None:
         """Takes further sockets over."""

@@ -3,6 +3,7 @@
 ::
 
     natcore.errors.PeerError
+    +-- UnknownInterface      this machine has no network interface of that name
     +-- ServerUnreachable     no rendezvous server there, or none that makes sense
     +-- RegistrationFailed    the server does not take the id
     +-- PeerUnavailable       the server does not introduce us: unknown, Asleep, asked too fast
@@ -15,9 +16,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from natcore.control.messages import FaultCode
 from natcore.errors import PeerError
 from peer.exit_codes import ExitCode
+
+
+class UnknownInterface(PeerError):
+    """This machine has no network interface of that name.
+
+    Attributes:
+        name: as it was asked for.
+        known: the names of those that there are.
+    """
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, *, name: str, known: Sequence[str]) -> None:
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(name, self.known)
+
+    def __str__(self) -> str:
+        return f"interface {self.name!a}: there is none of that name; there are {', '.join(self.known)}"
 
 
 class ServerUnreachable(PeerError):

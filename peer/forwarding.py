@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from natcore.address import ReflexiveAddress
+from natcore.address import ReflexiveAddress, TransportAddress
 from peer.driver import Driver
 from peer.portmapping import MapperConfig, PortMapper, Wanted, may_be_behind_nat
 from peer.text import printable
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Forwarding:
-    """Asks once, for the socket that the server observes.
+    """Asks once for each socket that the server observes: in another network there is another gateway.
 
     Args:
         driver: of the endpoint that tells the peers.
@@ -29,20 +29,26 @@ class Forwarding:
         self._tasks = tasks
         self._config = config
         self._trace = trace
+        self._base: TransportAddress | None = None
         self._mapper: PortMapper | None = None
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
         """Asks the gateway; does nothing the second time, or where there can be none."""
         base = self._driver.endpoint.base
-        if self._mapper is not None or base is None or not may_be_behind_nat(base.ip):
+        if base is None or base == self._base:
+            return
+        self.cancel()
+        self._base = base
+        if not may_be_behind_nat(base.ip):
             return
         wanted = Wanted(internal=base, external_port=base.port)
         self._mapper = PortMapper(wanted, tell=self._handle_mapping, config=self._config)
         self._task = self._tasks.create_task(self._run(self._mapper))
 
     def judge(self, observed: ReflexiveAddress) -> None:
-        """Where no NAT has been observed, none is to be opened."""
+        """Where no NAT has been observed, none is to be opened; in another network, another."""
+        self.begin()
         if observed == self._driver.endpoint.base:
             self.cancel()
 

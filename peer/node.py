@@ -47,7 +47,6 @@ from natcore.endpoint import (
     WakingFailed,
 )
 from natcore.errors import MisuseError, PeerError
-from natcore.ice import CandidateType, LocalCandidate
 from peer.attempts import Attempts
 from peer.channel import Channel
 from peer.driver import Driver
@@ -55,10 +54,11 @@ from peer.errors import AwakeFailed, NoPath, PeerUnavailable, RegistrationFailed
 from peer.events import NodeEvent, PathFound, PathLost, ServerBack, ServerLost, ServerRefuses
 from peer.forwarding import Forwarding
 from peer.link import ServerLink, retry_delays
+from peer.network import LocalNetwork, NetworkFollower
 from peer.own_nat import LEARNING_TIMEOUT, OwnNat
 from peer.portmapping import MapperConfig
 from peer.server_address import ServerAddress
-from peer.sockets import UdpSocket, open_sockets
+from peer.sockets import UdpSocket
 from peer.text import printable
 from peer.trace import Trace
 from peer.why import Evidence
@@ -87,12 +87,14 @@ class NodeConfig:
         port_mapping: whether the gateway is asked to forward the node's port, while it is Awake.
         mapper: how.
         learn_nat: whether the NAT is measured when the node wakes, to plan for hard pairs.
+        interfaces: names of the network interfaces to use; empty for all that are of use to a peer.
     """
 
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     port_mapping: bool = True
     learn_nat: bool = True
     mapper: MapperConfig = field(default_factory=MapperConfig)
+    interfaces: tuple[str, ...] = ()
 
 
 class Node:
@@ -121,6 +123,8 @@ class Node:
         self._config = config or NodeConfig()
         self._trace = trace or Trace()
         self._link = ServerLink(self.server)
+        self._network = LocalNetwork(self._config.interfaces)
+        self._follower: NetworkFollower | None = None
         self._driver: Driver | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._link_task: asyncio.Task[None] | None = None
@@ -144,13 +148,15 @@ class Node:
         Raises:
             ServerUnreachable: there is no server, or it makes no sense.
             RegistrationFailed: the server does not take the id.
+            UnknownInterface: one that was chosen is not there.
         """
+        self._network.require_known()
         far_end = await self._link.open()
         try:
             self._driver = await self._open_driver(far_end.ip)
             self._registration = asyncio.get_running_loop().create_future()
             self._tasks = await asyncio.TaskGroup().__aenter__()
-            self._begin_helpers(self._driver, self._tasks)
+            self._begin_helpers(self._driver, self._tasks, far_end.ip)
             self._link_task = self._tasks.create_task(self._run_link(far_end))
             try:
                 async with asyncio.timeout(REGISTER_TIMEOUT):
@@ -177,14 +183,16 @@ class Node:
         driver.transmit()
         await self._release()
 
-    def _begin_helpers(self, driver: Driver, tasks: asyncio.TaskGroup) -> None:
+    def _begin_helpers(self, driver: Driver, tasks: asyncio.TaskGroup, server_ip: IPAddress) -> None:
+        self._follower = NetworkFollower(self._network, driver, self._link)
+        self._follower.begin(tasks, server_ip)
         if self._config.port_mapping:
             self._forwarding = Forwarding(driver, tasks, self._config.mapper, self._trace)
         if self._config.learn_nat:
             self._own_nat = OwnNat(driver, tasks, self._config.endpoint.hard_nat)
 
     async def _release(self) -> None:
-        for helper in (self._link_task, self._forwarding, self._own_nat):
+        for helper in (self._link_task, self._follower, self._forwarding, self._own_nat):
             if helper is not None:
                 helper.cancel()
         await self._link.close()
@@ -195,23 +203,18 @@ class Node:
             self._driver.close()
 
     async def _open_driver(self, server_ip: IPAddress) -> Driver:
-        sockets = await open_sockets(server_ip)
-        if not sockets:
+        found = await self._network.look(server_ip)
+        if found is None:
             raise ServerUnreachable(server=str(self.server), detail="no local address can be used")
-        candidates = [
-            LocalCandidate.of(CandidateType.HOST, udp.base, base=udp.base, local_preference=65535 - position)
-            for position, udp in enumerate(sockets)
-            if udp.base is not None
-        ]
         endpoint = ClientEndpoint(
             client_id=self.id,
-            host_candidates=candidates,
+            host_candidates=found.candidates,
             config=self._config.endpoint,
             random=secrets.token_bytes,
         )
         return Driver(
             endpoint=endpoint,
-            sockets=sockets,
+            sockets=found.opened,
             handle_event=self._handle_event,
             send_control=self._link.send,
             trace=self._trace,
@@ -503,7 +506,8 @@ class Node:
             while far_end is None:
                 delay = next(delays)
                 self._tell(ServerLost(reason=self._lost_reason, retry_in=delay))
-                await asyncio.sleep(delay)
+                if self._follower is not None and await self._follower.moved_within(delay):
+                    delays = retry_delays()
                 try:
                     far_end = await self._link.open()
                 except ServerUnreachable as exc:

@@ -1,4 +1,8 @@
-"""A node's UDP sockets: one for each of the machine's usable addresses, each the base of a host candidate."""
+"""A node's UDP sockets; each is bound to one address and is the base of a host candidate.
+
+A socket whose way is dead or slow delays nobody: what the system refuses (no route, not permitted, a full
+queue) is counted and lost, as any datagram may be, and no queue of ours grows behind it.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,8 @@ from ipaddress import ip_address
 
 from natcore.address import IPAddress, TransportAddress
 from natcore.agent import Transmit
-from peer.interfaces import local_addresses
 
 logger = logging.getLogger(__name__)
-
-MAX_INTERFACES = 8
-"""Addresses that get a socket and become host candidates, those of the default route first."""
 
 
 class UdpSocket(asyncio.DatagramProtocol):
@@ -24,13 +24,16 @@ class UdpSocket(asyncio.DatagramProtocol):
 
     Attributes:
         base: the local address, once it is open.
+        refused: datagrams that the system did not take, and ICMP errors that came back for others.
     """
 
     def __init__(self) -> None:
         self.base: TransportAddress | None = None
+        self.refused = 0
         self.receiver: Callable[[bytes, TransportAddress, TransportAddress], None] | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._ttl: int | None = None
+        self._is_paused = False
 
     @classmethod
     async def open(cls, ip: IPAddress) -> UdpSocket:
@@ -50,15 +53,33 @@ class UdpSocket(asyncio.DatagramProtocol):
         if self.receiver is not None and self.base is not None:
             self.receiver(data, TransportAddress.from_sockaddr(addr), self.base)
 
+    def pause_writing(self) -> None:
+        """The interface takes nothing at the moment, and 64 KiB wait for it; asyncio calls this."""
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        """It takes datagrams again; asyncio calls this."""
+        self._is_paused = False
+
     def error_received(self, exc: Exception) -> None:
-        """An ICMP error came back; that a check finds nobody is the core's everyday life."""
+        """The system refused a datagram, or an ICMP error came back: the core's everyday life."""
+        self.refused += 1
         logger.debug("! %s: %s", self.base, exc)
 
-    def send(self, transmit: Transmit) -> None:
-        """Sends one datagram."""
-        if self._transport is not None and not self._transport.is_closing():
+    def send(self, transmit: Transmit) -> bool:
+        """Sends one datagram; False, and counted, where the system refuses it. Never raises for that."""
+        refused_before = self.refused
+        if self._transport is None or self._transport.is_closing():
+            return False
+        if self._is_paused:
+            self.refused += 1
+            return False
+        try:
             self._set_ttl(transmit.ttl)
             self._transport.sendto(transmit.data, transmit.destination.to_sockaddr())
+        except OSError as exc:
+            self.error_received(exc)
+        return self.refused == refused_before  # asyncio tells of an error before it returns
 
     def _set_ttl(self, ttl: int | None) -> None:
         if ttl == self._ttl or self._transport is None or self.base is None:
@@ -74,18 +95,6 @@ class UdpSocket(asyncio.DatagramProtocol):
         """Closes the socket."""
         if self._transport is not None:
             self._transport.abort()
-
-
-async def open_sockets(server_ip: IPAddress) -> list[UdpSocket]:
-    """One socket for each usable address, that of the route to the server first."""
-    routed = address_towards(server_ip)
-    addresses = [] if routed is None else [routed]
-    addresses += [ip for ip in local_addresses() if ip != routed and ip.is_loopback is server_ip.is_loopback]
-    sockets = []
-    for ip in addresses[:MAX_INTERFACES]:
-        with contextlib.suppress(OSError):  # an address that is going away costs its candidate only
-            sockets.append(await UdpSocket.open(ip))
-    return sockets
 
 
 def address_towards(destination: IPAddress) -> IPAddress | None:

@@ -23,12 +23,12 @@ came from, which is proof enough that the peer is there.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from natcore import stun
-from natcore.address import TransportAddress
+from natcore.address import IPAddress, TransportAddress
 from natcore.agent import RandomBytes, Transmit
 from natcore.channel.delivery import DeliveryConfig
 from natcore.channel.events import (
@@ -258,6 +258,24 @@ class PeerSession:
         self._ask_interval = min(2 * self._ask_interval, MAX_ASK_INTERVAL)
         self.note(TimelineEvent.PATH_DOUBTED, why, now)
         self._events.append(SessionDoubted(at=now))
+
+    def take_addresses(self, own: Collection[IPAddress], now: float) -> None:
+        """This machine has these addresses now: what is broken is looked for at once, and not in a while.
+
+        Args:
+            own: of its sockets; a path from any other cannot be used any more.
+            now: seconds.
+        """
+        path = self.path
+        if path is not None and path.base.ip not in own:
+            self.ice.doubt()
+            why = f"our address {path.base.ip} is gone"
+        elif self.is_in_doubt:
+            why = "our addresses have changed"
+        else:
+            return
+        self._ask_interval = ASK_INTERVAL
+        self.doubt(now, why)
 
     def declined(self, reason: str, now: float) -> None:
         """The peer does not follow the newest introduction.

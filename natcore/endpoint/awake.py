@@ -4,11 +4,16 @@ An Awake request is a STUN Binding request with the session's name as USERNAME, 
 session's key and an AWAKE-SEQUENCE that only grows. The server takes the *source* of the datagram and tells
 it back in XOR-MAPPED-ADDRESS. Repeating it keeps the NAT's mapping alive (RFC 8445 section 11: Tr) and
 shows a mapping that changed.
+
+Where there are several ways to the server (two interfaces, two address families) each retransmission takes
+the next one, so that a dead way costs one interval and no more. The server believes one datagram of a
+sequence, the first that arrives, and answers no other; the way that is answered is used from then on.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from natcore import stun
@@ -72,8 +77,20 @@ class WakingFailed:
 AwakeEvent = Awoke | WakingFailed
 
 
+Way = tuple[TransportAddress, TransportAddress]
+"""Our base, and the server's endpoint that is asked from there; of one address family."""
+
+
 class AwakeAgent:
-    """One client's Awake requests to one server endpoint, from one base.
+    """One client's Awake requests to one server.
+
+    Args:
+        ways: one or more, the best first.
+        session: the name by which the server knows us.
+        key: of that session, in characters.
+        config: its times.
+        random: for transaction ids.
+        now: seconds; the first request goes out at once.
 
     Attributes:
         address: what the server saw last, or None.
@@ -84,8 +101,7 @@ class AwakeAgent:
     def __init__(
         self,
         *,
-        server: TransportAddress,
-        base: TransportAddress,
+        ways: Sequence[Way],
         session: str,
         key: str,
         config: AwakeConfig,
@@ -93,8 +109,7 @@ class AwakeAgent:
         now: float,
         mapping_lifetime: float | None = None,
     ) -> None:
-        self.server = server
-        self.base = base
+        self._ways = deque(ways)
         self.address: ReflexiveAddress | None = None
         self.discarded = 0
         self._session = session
@@ -111,6 +126,25 @@ class AwakeAgent:
         self._transmits: list[Transmit] = []
         self._events: deque[AwakeEvent] = deque()
         self.handle_timer(now)
+
+    @property
+    def base(self) -> TransportAddress:
+        """Of the socket that the server observes."""
+        return self._ways[0][0]
+
+    @property
+    def server(self) -> TransportAddress:
+        """The server's endpoint that :attr:`base` asks."""
+        return self._ways[0][1]
+
+    def is_from_server(self, source: TransportAddress) -> bool:
+        """Whether a datagram from there may be an answer to us."""
+        return any(source == server for _, server in self._ways)
+
+    def take_ways(self, ways: Sequence[Way], now: float) -> None:
+        """Our addresses have changed: asks at once, by the best of these ways, one at least."""
+        self._ways = deque(ways)
+        self.refresh(now)
 
     def fit_to(self, mapping_lifetime: float | None, now: float) -> None:
         """Repeats from now on as often as a mapping that lives so long asks for; None where it is unknown."""
@@ -140,7 +174,7 @@ class AwakeAgent:
             error = message.get(stun.ErrorCode)
             self._fail("the server rejected it" if error is None else f"the server says {error.code}")
         elif message.message_class is stun.MessageClass.SUCCESS_RESPONSE and message.is_authentic(self._key):
-            self._succeed(message, transaction, now)
+            self._succeed(message, transaction, (base, source), now)
         else:
             self.discarded += 1
 
@@ -152,11 +186,13 @@ class AwakeAgent:
             return
         request = self._transaction.handle_timer(now)
         if request is not None:
-            self._transmits.append(Transmit(data=request, destination=self.server, base=self.base))
+            base, server = self._ways[(self._transaction.requests_sent - 1) % len(self._ways)]
+            self._transmits.append(Transmit(data=request, destination=server, base=base))
         elif self._transaction.state is stun.TransactionState.TIMED_OUT:
             sent = self._transaction.requests_sent
             self._transaction = None
             self._fail(f"no answer from {self.server} to {sent} requests over UDP")
+            self._ways.rotate(-sent)  # those that it did not come to are first now
 
     def datagrams_to_send(self) -> list[Transmit]:
         """Hands over what is waiting to be sent."""
@@ -191,12 +227,13 @@ class AwakeAgent:
         )
 
     def _succeed(
-        self, message: stun.ReceivedMessage, transaction: stun.ClientTransaction, now: float
+        self, message: stun.ReceivedMessage, transaction: stun.ClientTransaction, way: Way, now: float
     ) -> None:
         mapped = message.get(stun.XorMappedAddress)
-        if mapped is None:
+        if mapped is None or way not in self._ways:
             self.discarded += 1
             return
+        self._ways.rotate(-self._ways.index(way))
         self._transaction = None
         self.observed_at = transaction.started_at
         rtt = transaction.receive_response(now)

@@ -57,7 +57,7 @@ from natcore.control.messages import (
     WireCandidate,
 )
 from natcore.control.stream import MalformedLine
-from natcore.endpoint.awake import AwakeAgent, AwakeConfig, Awoke
+from natcore.endpoint.awake import AwakeAgent, AwakeConfig, Awoke, Way
 from natcore.endpoint.events import (
     ClientsChanged,
     ConnectFailed,
@@ -205,6 +205,36 @@ class ClientEndpoint:
         self._publication.mapped = address
         self._publish_if_changed()
 
+    def set_host_candidates(self, candidates: Iterable[LocalCandidate], now: float) -> None:
+        """Our addresses have changed: publishes them, and is observed at the best of them.
+
+        A session whose path begins at an address that is gone looks for another path at once, as does one
+        that has none at the moment.
+
+        Args:
+            candidates: one for each socket, best first, as when this was made.
+            now: seconds.
+        """
+        self._publication.host_candidates = tuple(candidates)
+        if self._awake is not None and self._registered is not None:
+            ways = self._publication.ways_to(self._registered.endpoints, self._server_ip)
+            self._take_ways(self._awake, ways, now)
+        own = {candidate.base.ip for candidate in self._publication.host_candidates}
+        for session in self.sessions:
+            session.take_addresses(own, now)
+            self._collect(session)
+
+    def _take_ways(self, awake: AwakeAgent, ways: list[Way], now: float) -> None:
+        base = awake.base
+        if ways:
+            awake.take_ways(ways, now)
+        if awake.base != base:  # what was learned of its NAT, and mapped there, was another network's
+            self._publication.mapped = None
+            self._opener_ttl = None
+            self._hard.learn_own(None, now, opener_ttl=None)
+        self._publish()
+        self._collect_awake()
+
     def set_nat(self, nat: SideSummary | None, now: float, *, distance: int | None = None) -> None:
         """Tells what our own NAT does, or that it is not known (any more); peers plan with it.
 
@@ -288,7 +318,7 @@ class ClientEndpoint:
         self, data: bytes, source: TransportAddress, base: TransportAddress, now: float
     ) -> None:
         """Takes one datagram from any socket."""
-        if self._awake is not None and source == self._awake.server and stun.is_stun(data):
+        if self._awake is not None and self._awake.is_from_server(source) and stun.is_stun(data):
             self._awake.receive_datagram(data, source, base, now)
             self._collect_awake()
             return
@@ -510,15 +540,12 @@ class ClientEndpoint:
 
     def _begin_awake(self, registered: Registered, now: float) -> None:
         ways = self._publication.ways_to(registered.endpoints, self._server_ip)
-        way = next(ways, None)
-        if way is None:
+        if not ways:
             self._events.append(ConnectionUnusable(reason="the server names no UDP endpoint that we can use"))
             return
         self._publish()
-        base, server = way
         self._awake = AwakeAgent(
-            server=server,
-            base=base,
+            ways=ways,
             session=registered.session,
             key=registered.key,
             config=self._config.awake,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from natcore.address import IPAddress, ReflexiveAddress, TransportAddress
 from natcore.control.messages import MAX_CANDIDATES, Publish
+from natcore.endpoint.awake import Way
 from natcore.errors import DecodeError
 from natcore.hardnat import SideSummary
 from natcore.ice import Credentials, LocalCandidate, mapped_candidate
@@ -50,14 +51,16 @@ class Publication:
         """Whether another mapped port would be offered now than was."""
         return self.offered != self._mapped_at(observed)
 
-    def ways_to(
-        self, endpoints: Iterable[str], server_ip: IPAddress | None
-    ) -> Iterator[tuple[TransportAddress, TransportAddress]]:
-        """From which base to which of a server's endpoints we can send, in the server's order and ours.
+    def ways_to(self, endpoints: Iterable[str], server_ip: IPAddress | None) -> list[Way]:
+        """From which base to which of a server's endpoints we can send: one way a base, the best first.
+
+        IPv4 comes first: its addresses are translated and have to be observed, while an IPv6 address is
+        public as it is published.
 
         The first endpoint is where our TCP connection arrived. A server behind a NAT of its own, as most of
         the cloud's are, sees an inside address there; ``server_ip``, which we connected to, is right anyway.
         """
+        by_version: dict[int, TransportAddress] = {}
         for position, text in enumerate(endpoints):
             try:
                 server = TransportAddress.parse(text)
@@ -65,9 +68,10 @@ class Publication:
                 continue
             if position == 0 and server_ip is not None:
                 server = TransportAddress(server_ip, server.port)
-            for own in self.host_candidates:
-                if server.port and own.base.ip.version == server.ip.version:
-                    yield own.base, server
+            if server.port:
+                by_version.setdefault(server.ip.version, server)
+        bases = sorted((own.base for own in self.host_candidates), key=lambda base: base.ip.version)
+        return [(base, by_version[base.ip.version]) for base in bases if base.ip.version in by_version]
 
     def _mapped_at(self, observed: ReflexiveAddress | None) -> TransportAddress | None:
         if self.mapped is None or observed is None or self.mapped.ip != observed.ip:

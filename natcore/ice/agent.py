@@ -108,6 +108,7 @@ class IceAgent:
         """
         self._move_to(AgentState.CHECKING)
         self._checker.opener_ttl = self.opener_ttl
+        self._checker.begin(now)
         self._give_up_at = now + self._config.give_up_after
         for candidate in remote_candidates:
             self.add_remote_candidate(candidate, now)
@@ -120,7 +121,7 @@ class IceAgent:
         candidates (section 13) the check list does not fail before its time, whatever has failed so far.
         """
         if self._pairing.add_remote(candidate):
-            self._checker.hasten(now)
+            self._checker.begin(now)
 
     def hold(self, candidates: Iterable[LocalCandidate]) -> None:
         """Takes further sockets on which the peer's checks may arrive; a pair is made when one does."""
@@ -152,6 +153,10 @@ class IceAgent:
         """Data has had no answer for a while: the path is checked now."""
         self._consent.hurry(now)
         self.handle_timer(now)
+
+    def doubt(self) -> None:
+        """The owner knows that the path is broken; it stays in use until there is another."""
+        self._consent.is_in_doubt = True
 
     def close(self) -> None:
         """Ends the session; nothing is sent or told any more."""

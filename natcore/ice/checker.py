@@ -25,6 +25,7 @@ from natcore.ice.credentials import Credentials
 from natcore.ice.events import CheckStarted
 from natcore.ice.nomination import Nomination
 from natcore.ice.outstanding import OutstandingCheck, OutstandingChecks
+from natcore.ice.pacing import Pacing
 from natcore.ice.pair import CandidatePair, PairState
 from natcore.ice.probes import SCHEDULE, Probes, SentProbe
 from natcore.ice.role import Role
@@ -67,15 +68,14 @@ class Checker:
         self._outstanding = OutstandingChecks()
         self._probes = Probes()
         self._opened: set[tuple[TransportAddress, TransportAddress]] = set()
-        self._burst_left = config.initial_burst
-        self._next_at = float("inf")
+        self._pacing = Pacing(config)
         self.opener_ttl: int | None = None
         self.transmits: list[Transmit] = []
         self.started: list[CheckStarted] = []
 
-    def hasten(self, now: float) -> None:
-        """There are new pairs: the next ordinary check may start at ``now``."""
-        self._next_at = min(self._next_at, now)
+    def begin(self, now: float) -> None:
+        """Ordinary checks may start from ``now`` on."""
+        self._pacing.begin(now)
 
     def handle_timer(self, now: float) -> None:
         """Sends what is due: repetitions first, then triggered and ordinary checks, then a nomination."""
@@ -91,7 +91,7 @@ class Checker:
         instants = (
             self._outstanding.get_timer(),
             self._nomination.get_timer(is_controlling=self._role.is_controlling),
-            self._next_at if self._nomination.selected is None and self._checklist.has_waiting else None,
+            self._next_ordinary_at(),
         )
         return min((instant for instant in instants if instant is not None), default=None)
 
@@ -162,8 +162,13 @@ class Checker:
 
     # --- inside ------------------------------------------------------------------------------------------
 
+    def _next_ordinary_at(self) -> float | None:
+        if self._nomination.selected is not None:
+            return None
+        return min(map(self._pacing.due_at, self._checklist.waiting_bases), default=None)
+
     def _start_due(self, now: float) -> None:
-        """Triggered checks go at once; ordinary ones in a small burst and then one every Ta.
+        """Triggered checks go at once; ordinary ones when their socket's turn has come.
 
         Once a pair is selected there are no ordinary ones any more (RFC 8445 section 8.1.2), and none is
         triggered but by a nomination of another pair.
@@ -173,12 +178,11 @@ class Checker:
         """
         while (pair := self._checklist.next_triggered()) is not None:
             self._begin(pair, now)
-        while self._nomination.selected is None and (self._burst_left or now >= self._next_at):
-            pair = self._checklist.next_waiting(is_controlling=self._role.is_controlling)
+        while self._nomination.selected is None:
+            pair = self._checklist.next_ordinary(lambda base: self._pacing.due_at(base) <= now)
             if pair is None:
                 return
-            self._burst_left = max(0, self._burst_left - 1)
-            self._next_at = now + self._config.pacing_interval
+            self._pacing.started(pair.base, now)
             self._begin(pair, now)
 
     def _begin(self, pair: CandidatePair, now: float) -> None:

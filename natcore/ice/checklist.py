@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 
 from natcore.address import TransportAddress
-from natcore.ice.candidate import Candidate, LocalCandidate
+from natcore.ice.candidate import Candidate, CandidateType, LocalCandidate
 from natcore.ice.pair import CandidatePair, PairState
 
 MAX_TRIGGERS = 8
@@ -25,6 +25,7 @@ class CheckList:
         self._max_pairs = max_pairs
         self._pairs: dict[tuple[TransportAddress, TransportAddress], CandidatePair] = {}
         self._triggered: deque[CandidatePair] = deque()
+        self._turns: Counter[tuple[TransportAddress, CandidateType]] = Counter()
         self.dropped_pairs = 0
 
     def __iter__(self) -> Iterator[CandidatePair]:
@@ -91,9 +92,9 @@ class CheckList:
         return True
 
     @property
-    def has_waiting(self) -> bool:
-        """Whether an ordinary check is still to start."""
-        return any(pair.state is PairState.WAITING for pair in self)
+    def waiting_bases(self) -> set[TransportAddress]:
+        """From where ordinary checks are still to start."""
+        return {pair.base for pair in self if pair.state is PairState.WAITING}
 
     def next_triggered(self) -> CandidatePair | None:
         """Takes the pair that has waited longest in the triggered-check queue."""
@@ -103,10 +104,22 @@ class CheckList:
                 return pair
         return None
 
-    def next_waiting(self, *, is_controlling: bool) -> CandidatePair | None:
-        """The pair of highest priority that has not been checked (RFC 8445 section 6.1.4.2)."""
-        waiting = (pair for pair in self if pair.state is PairState.WAITING)
-        return max(waiting, key=lambda pair: pair.priority(is_controlling=is_controlling), default=None)
+    def next_ordinary(self, may_send: Callable[[TransportAddress], bool]) -> CandidatePair | None:
+        """Takes the next pair that is waiting, of those whose base may send now.
+
+        The types of the peer's candidates take turns, and within one the best comes first. Deviation from
+        RFC 8445 section 6.1.4.2, where the best pair of all is next: a peer with eight interfaces that lead
+        nowhere from here would have its reflexive candidate checked last.
+        """
+        waiting = [pair for pair in self if pair.state is PairState.WAITING and may_send(pair.base)]
+        if not waiting:
+            return None
+        pair = min(waiting, key=self._turn)
+        self._turns[pair.base, pair.remote.type] += 1
+        return pair
+
+    def _turn(self, pair: CandidatePair) -> tuple[int, int, int]:
+        return self._turns[pair.base, pair.remote.type], -pair.local.priority, -pair.remote.priority
 
     def best_valid(self, *, is_controlling: bool) -> CandidatePair | None:
         """The succeeded pair of highest priority."""

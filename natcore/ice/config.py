@@ -12,10 +12,12 @@ class IceConfig:
     """Everything about checks that can be chosen. Times are in seconds.
 
     Attributes:
-        pacing_interval: Ta, between the starts of ordinary checks (RFC 8445 section 14.2: 50 ms).
-        initial_burst: so many checks start at once before pacing begins. Deviation from RFC 8445 section
-            14.2: Ta protects NATs from hundreds of new mappings; a handful at once is what any browser
-            does, and each Ta saved is more than a round trip. Half of RFC 6928's initial window of 10.
+        pacing_interval: Ta, between the starts of ordinary checks from one socket (RFC 8445 section 14.2:
+            50 ms).
+        initial_burst: so many checks from each socket start at once before pacing begins. Deviation from
+            RFC 8445 section 14.2: Ta protects NATs from hundreds of new mappings; a handful at once is what
+            any browser does, and each Ta saved is more than a round trip. Half of RFC 6928's initial window
+            of 10.
         check_schedule: of one check. Deviation from RFC 8445 section 14.3, which starts at 500 ms: the two
             first checks of a pair cross by design and one may die at a NAT that is not yet open, so the
             next follows soon; from 1 s on the spacing stays, since a slow peer is still to be found.

@@ -26,6 +26,7 @@ from peer.cli.options import (
     Options,
     as_json_option,
     explain_option,
+    interface_option,
     own_id,
     parse_id,
     parsed_by,
@@ -85,17 +86,19 @@ def cli(ctx: click.Context, log_level: str, trace_file: IO[bytes] | None, debug:
     callback=parsed_by(ServerAddress.parse),
     help="The rendezvous server; asked for when missing.",
 )
+@interface_option
 @port_mapping_options
 @click.pass_obj
 def chat(
     options: Options,
     client_id: str | None,
     server: ServerAddress | None,
+    interfaces: tuple[str, ...],
     port_mapping: bool,
     protocols: tuple[MappingProtocol, ...],
 ) -> None:
     """Chat with whoever is registered at a server."""
-    config = _config(port_mapping, protocols)
+    config = _config(interfaces, port_mapping, protocols)
     code = run(options, _chat(options, client_id, server, config))
     sys.exit(ExitCode.OK if code is ExitCode.INTERRUPTED else code)
 
@@ -119,6 +122,7 @@ def chat(
     show_default=True,
     help="Seconds to wait for the peer to be Awake first.",
 )
+@interface_option
 @port_mapping_options
 @explain_option
 @as_json_option
@@ -131,6 +135,7 @@ def connect(
     message: str | None,
     timeout: float,
     wait: float,
+    interfaces: tuple[str, ...],
     port_mapping: bool,
     protocols: tuple[MappingProtocol, ...],
     explains: bool,
@@ -142,7 +147,7 @@ def connect(
             f"got {len(message.encode())} bytes, expected at most {MAX_PAYLOAD_SIZE}", param_hint="--message"
         )
 
-    config = _config(port_mapping, protocols, give_up_after=timeout)
+    config = _config(interfaces, port_mapping, protocols, give_up_after=timeout)
     style = Style(as_json=as_json, explains=explains)
     node = Node(client_id, server, config=config, trace=options.trace)
 
@@ -163,6 +168,7 @@ def connect(
 @own_id
 @server_option
 @click.option("--once", is_flag=True, help="End after the first peer.")
+@interface_option
 @port_mapping_options
 @explain_option
 @as_json_option
@@ -172,13 +178,14 @@ def listen(
     client_id: str,
     server: ServerAddress,
     once: bool,
+    interfaces: tuple[str, ...],
     port_mapping: bool,
     protocols: tuple[MappingProtocol, ...],
     explains: bool,
     as_json: bool,
 ) -> None:
     """Wait for peers to connect, report each one and its first message."""
-    config = _config(port_mapping, protocols)
+    config = _config(interfaces, port_mapping, protocols)
     style = Style(as_json=as_json, explains=explains)
 
     async def wait() -> ExitCode:
@@ -234,11 +241,16 @@ cli.add_command(map_group)
 
 
 def _config(
-    port_mapping: bool, protocols: tuple[MappingProtocol, ...], *, give_up_after: float | None = None
+    interfaces: tuple[str, ...],
+    port_mapping: bool,
+    protocols: tuple[MappingProtocol, ...],
+    *,
+    give_up_after: float | None = None,
 ) -> NodeConfig:
     ice = IceConfig() if give_up_after is None else IceConfig(give_up_after=give_up_after)
     return NodeConfig(
         endpoint=EndpointConfig(session=SessionConfig(ice=ice)),
         port_mapping=port_mapping,
         mapper=MapperConfig(protocols=protocols),
+        interfaces=interfaces,
     )

@@ -103,6 +103,16 @@ def protocol_option(name: str, *, hidden: bool = False) -> Callable[[FC], FC]:
     )
 
 
+interface_option = click.option(
+    "--interface",
+    "interfaces",
+    metavar="NAME",
+    multiple=True,
+    help="Use this network interface, and no other; may be repeated. Default: all but those of containers, "
+    "virtual machines and VPNs.",
+)
+
+
 def port_mapping_options(command: FC) -> FC:
     """What a command of a node takes about port mapping."""
     command = protocol_option("--port-mapping-protocol", hidden=True)(command)

@@ -47,7 +47,17 @@ class Participant:
         self.log: list[tuple[float, object]] = []
         self.also_drain: Callable[[float], None] = lambda _now: None
         self._network = network
-        network.attach(ip, place, self)
+        self._interfaces: dict[IPAddress, Place] = {}
+        self.plug(ip, place)
+
+    def plug(self, ip: IPAddress, place: Place) -> None:
+        """The host gets an interface with this address."""
+        self._interfaces[ip] = place
+        self._network.attach(ip, place, self)
+
+    def unplug(self, ip: IPAddress) -> None:
+        """The host loses that interface; what is sent from there is lost."""
+        self._network.detach(ip, self._interfaces.pop(ip))
 
     def receive_packet(self, packet: Packet, base: TransportAddress, now: float) -> None:
         if self.agent is not None:
@@ -69,7 +79,8 @@ class Participant:
             self.log.append((now, event))
         self.also_drain(now)
         for transmit in self.agent.datagrams_to_send():
-            self._network.send(transmit, self.place, now)
+            if transmit.base.ip in self._interfaces:
+                self._network.send(transmit, self._interfaces[transmit.base.ip], now)
 
     def events(self, kind: type[EventT]) -> list[EventT]:
         """The events of one kind, in order."""

@@ -92,6 +92,10 @@ class Network:
         """Connects a host to a network."""
         self._stations[place, ip] = receiver
 
+    def detach(self, ip: IPAddress, place: Place) -> None:
+        """Takes a host's interface out of a network."""
+        del self._stations[place, ip]
+
     def send(self, transmit: Transmit, place: Place, now: float) -> None:
         """Takes a datagram from a host in that network, up to the network in which its destination is."""
         self.sent.append((now, transmit))

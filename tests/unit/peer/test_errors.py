@@ -16,10 +16,16 @@ from peer.errors import (
     RegistrationFailed,
     ServerUnreachable,
     Undelivered,
+    UnknownInterface,
 )
 from peer.exit_codes import ExitCode
 
 ERRORS = [
+    (
+        UnknownInterface(name="wlan1\n", known=["lo", "eth0"]),
+        "interface 'wlan1\\n': there is none of that name; there are lo, eth0",
+        2,
+    ),
     (
         ServerUnreachable(server="host:1", detail="connection refused"),
         "cannot use the server host:1: connection refused",

@@ -35,7 +35,7 @@ def test_delays_are_spread_by_chance() -> None:
 
 
 async def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def never(*_address: object) -> None:
+    async def never(*_address: object, **_options: object) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(link, "CONNECT_TIMEOUT", 0.01)
@@ -57,7 +57,7 @@ async def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.Mon
 async def test_what_stands_between_us_and_the_server_is_said_in_one_line(
     monkeypatch: pytest.MonkeyPatch, failure: Exception, detail: str
 ) -> None:
-    async def fail(*_address: object) -> None:
+    async def fail(*_address: object, **_options: object) -> None:
         raise failure
 
     monkeypatch.setattr(asyncio, "open_connection", fail)
@@ -65,6 +65,19 @@ async def test_what_stands_between_us_and_the_server_is_said_in_one_line(
         await ServerLink(ServerAddress("192.0.2.1")).open()
     assert detail in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+async def test_ipv4_is_tried_first_and_then_any_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    async def refuse(*_address: object, family: int = socket.AF_UNSPEC) -> None:
+        tried.append(family)
+        raise ConnectionRefusedError(111, "x")
+
+    monkeypatch.setattr(asyncio, "open_connection", refuse)
+    with pytest.raises(ServerUnreachable):
+        await ServerLink(ServerAddress("server.example")).open()
+    assert tried == [socket.AF_INET, socket.AF_UNSPEC]
 
 
 async def test_without_a_connection_nothing_is_sent_and_the_end_is_read() -> None:

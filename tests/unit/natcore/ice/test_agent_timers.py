@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from ipaddress import IPv4Address
 from itertools import pairwise
@@ -45,6 +46,19 @@ def test_the_first_burst_goes_at_once_and_the_rest_one_every_ta() -> None:
     assert len(peer.at(CONFIG.pacing_interval)) == 1
     assert peer.at(CONFIG.pacing_interval + 0.001) == []
     assert len(peer.run_until(0.9)) == 2
+
+
+def test_each_socket_has_a_burst_and_a_pace_of_its_own() -> None:
+    bases = tuple(TransportAddress(BASE.ip, BASE.port + number) for number in range(8))
+    peer = ScriptedPeer(
+        make_agent(
+            bases=bases,
+            config=replace(CONFIG, check_schedule=replace(CONFIG.check_schedule, rto=1.0)),
+        )
+    )
+    burst = Counter(one.base for one in peer.start(*MANY))
+    assert burst == dict.fromkeys(bases, CONFIG.initial_burst)
+    assert len(peer.at(CONFIG.pacing_interval)) == 8
 
 
 def test_a_late_timer_starts_one_ordinary_check_and_does_not_burst() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from ipaddress import IPv4Address
 from itertools import product
 
@@ -159,9 +160,9 @@ def test_a_triggered_pair_waits_in_a_queue_of_its_own_and_once() -> None:
     assert checklist.next_triggered() is worse
     assert checklist.next_triggered() is None
     worse.move_to(PairState.IN_PROGRESS)
-    assert checklist.next_waiting(is_controlling=True) is better
+    assert checklist.next_ordinary(lambda base: True) is better
     better.move_to(PairState.IN_PROGRESS)
-    assert checklist.next_waiting(is_controlling=True) is None
+    assert checklist.next_ordinary(lambda base: True) is None
 
 
 def test_a_pair_is_triggered_so_often_and_no_more() -> None:
@@ -174,6 +175,27 @@ def test_a_pair_is_triggered_so_often_and_no_more() -> None:
         pair.move_to(PairState.IN_PROGRESS)
     assert not checklist.trigger(pair)
     assert pair.state is PairState.IN_PROGRESS
+
+
+def test_the_types_of_the_peer_s_candidates_take_turns_the_best_of_each_first() -> None:
+    checklist = CheckList(max_pairs=10)
+    hosts = [
+        replace(remote(TransportAddress(PEER.ip, port)), priority=2_000_000_000 + port) for port in (1, 2, 3)
+    ]
+    reflexive = remote(ELSEWHERE, CandidateType.SERVER_REFLEXIVE)
+    for one in (*hosts, reflexive):
+        checklist.pair_with([host(BASE)], one)
+    order = []
+    while (pair := checklist.next_ordinary(lambda base: base == BASE)) is not None:
+        pair.move_to(PairState.IN_PROGRESS)
+        order.append(pair.remote)
+    assert order == [hosts[2], reflexive, hosts[1], hosts[0]]
+
+
+def test_a_socket_whose_turn_has_not_come_has_no_ordinary_check() -> None:
+    checklist = CheckList(max_pairs=10)
+    checklist.pair_with([host(BASE)], remote(PEER))
+    assert checklist.next_ordinary(lambda base: base != BASE) is None
 
 
 # --- consent ------------------------------------------------------------------------------------------------
