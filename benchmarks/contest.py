@@ -11,6 +11,7 @@ import json
 import re
 import statistics
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,13 +37,17 @@ _AIOICE = MappingProxyType(
 """How each of aioice is prepared."""
 
 CONTESTANTS = (*_OURS, *_AIOICE)
-"""In the order of their turns."""
+"""In the order of their turns; with loss only ours take part, as there is no target for aioice then."""
 
 _ROOT = Path(__file__).parent.parent
 
 _LINE_RELAY = "netlab.matrix.programs.line_relay"
 _RELAY_PORT = 10081
 """Of the first line relay; each preparation of aioice has one of its own."""
+
+REST = 1.0
+"""Seconds between being prepared and the call where packets get lost: programs that have run for a while have
+nothing under way that waits to be repeated, as those have that registered just now."""
 
 _ANSWER_MARGIN = 5.0
 """Seconds by which we outwait a program that gives up by itself."""
@@ -70,19 +75,22 @@ class Contest:
     Attributes:
         caller_nat: elsa's, who calls.
         callee_nat: anna's.
+        loss: the probability of losing a packet on the core.
         measured_rtt: seconds; the median of some pings from both peers to the server.
         runs: by contestant, in the order in which they were played.
     """
 
     caller_nat: NatProfile
     callee_nat: NatProfile
+    loss: float = 0.0
     measured_rtt: float
     runs: Mapping[str, tuple[Run, ...]]
 
     @property
     def name(self) -> str:
-        """The pair, the caller's NAT first."""
-        return f"{self.caller_nat.name} x {self.callee_nat.name}"
+        """The pair, the caller's NAT first, and the loss."""
+        loss = f", {self.loss:.0%} loss" if self.loss else ""
+        return f"{self.caller_nat.name} x {self.callee_nat.name}{loss}"
 
 
 def hold_contest(
@@ -91,6 +99,7 @@ def hold_contest(
     *,
     rtt: float,
     runs: int,
+    loss: float = 0.0,
     artefacts: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Contest:
@@ -101,20 +110,21 @@ def hold_contest(
         callee_nat: anna's.
         rtt: seconds for every round trip over the core.
         runs: of each contestant.
+        loss: the probability of losing a packet on the core.
         artefacts: keeps the programs' output; a passing folder by default.
         tell: takes a line for each run that failed.
 
     Raises:
         LabError: the lab could not be built, or a program in it broke down.
     """
-    with Lab(two_nats(caller_nat, callee_nat, rtt=rtt), artefacts=artefacts) as lab:
+    with Lab(two_nats(caller_nat, callee_nat, rtt=rtt, loss=loss), artefacts=artefacts) as lab:
         measured_rtt = _measure_rtt(lab)
-        sides = _start_all(lab)
+        sides = _start_all(lab, with_aioice=not loss)
         played: dict[str, list[Run]] = {name: [] for name in sides}
         for number in range(runs):
             for name, pair in sides.items():
                 _forget_flows(lab)
-                run = pair.play(number)
+                run = pair.play(number, rest=REST if loss else 0.0)
                 if run.seconds is not None and not _is_direct(lab):
                     run = Run(failure="no direct flow in a NAT's connection tracking")
                 if run.failure:
@@ -124,6 +134,7 @@ def hold_contest(
     return Contest(
         caller_nat=caller_nat,
         callee_nat=callee_nat,
+        loss=loss,
         measured_rtt=measured_rtt,
         runs={name: tuple(of_one) for name, of_one in played.items()},
     )
@@ -136,8 +147,9 @@ class _Pair:
         self._caller = caller
         self._callee = callee
 
-    def play(self, number: int) -> Run:
+    def play(self, number: int, *, rest: float) -> Run:
         self._order_both(str(number), timeout=PREPARE_TIMEOUT)
+        time.sleep(rest)
         called, received = self._order_both(PLAY, timeout=PLAY_TIMEOUT)
         failures = [
             f"{role}: {answer['failed']}"
@@ -162,7 +174,7 @@ class _Pair:
         ]
 
 
-def _start_all(lab: Lab) -> dict[str, _Pair]:
+def _start_all(lab: Lab, *, with_aioice: bool) -> dict[str, _Pair]:
     server = str(lab.topology.public_hosts[0].addresses[0])
     rendezvous = lab.start(SERVER, ["rendezvous", "--host", server])
     rendezvous.wait_for_line("listening on")
@@ -170,10 +182,11 @@ def _start_all(lab: Lab) -> dict[str, _Pair]:
         name: _start_pair(lab, f"ours-{when}", "benchmarks.peer_contestant", server, when)
         for name, when in _OURS.items()
     }
-    for port, (name, preparation) in enumerate(_AIOICE.items(), _RELAY_PORT):
+    aioice = _AIOICE if with_aioice else {}
+    for port, (name, preparation) in enumerate(aioice.items(), _RELAY_PORT):
         label = f"aioice-{preparation}"
         relay = lab.start(
-            SERVER, _module("netlab.matrix.programs.line_relay", str(port)), label=f"relay-{label}"
+            SERVER, module_command("netlab.matrix.programs.line_relay", str(port)), label=f"relay-{label}"
         )
         relay.wait_for_line("^READY$")
         pairs[name] = _start_pair(lab, label, "benchmarks.aioice_contestant", server, str(port), preparation)
@@ -182,13 +195,13 @@ def _start_all(lab: Lab) -> dict[str, _Pair]:
 
 def _start_pair(lab: Lab, label: str, module: str, server: str, *options: str) -> _Pair:
     caller, callee = (
-        lab.start(node, _module(module, role, server, *options), label=f"{node}-{label}")
+        lab.start(node, module_command(module, role, server, *options), label=f"{node}-{label}")
         for node, role in zip(PEERS, Role, strict=True)
     )
     return _Pair(caller, callee)
 
 
-def _module(module: str, *arguments: str) -> list[str]:
+def module_command(module: str, *arguments: str) -> list[str]:
     """The argv that runs a module of this checkout, wherever the benchmark was called from."""
     return ["env", f"--chdir={_ROOT}", sys.executable, "-m", module, *arguments]
 

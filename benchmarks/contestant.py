@@ -35,8 +35,8 @@ CLOSE = "close"
 PLAY_TIMEOUT = 10.0
 """Seconds for one run; a hundred times what a good one takes."""
 
-PREPARE_TIMEOUT = 15.0
-"""Seconds to be prepared; some round trips."""
+PREPARE_TIMEOUT = 60.0
+"""Seconds to be prepared; some round trips, and several attempts where packets get lost."""
 
 
 class Role(StrEnum):
@@ -69,15 +69,15 @@ def check_payload(received: bytes) -> None:
 
 async def obey(contestant: Contestant) -> None:
     """Takes part in runs until stdin ends."""
-    orders = await _standard_input()
+    orders = await standard_input()
     while run := await orders.readline():
         async with asyncio.timeout(PREPARE_TIMEOUT) as patience, contestant.prepared(int(run)) as play:
-            _answer({})
+            answer({})
             patience.reschedule(None)
             await _expect(orders, PLAY)
-            _answer(await _outcome(play))
+            answer(await _outcome(play))
             await _expect(orders, CLOSE)
-        _answer({})
+        answer({})
 
 
 async def _outcome(play: Play) -> Mapping[str, float | str]:
@@ -94,12 +94,14 @@ async def _expect(orders: asyncio.StreamReader, order: str) -> None:
         sys.exit(f"order: got {line!r}, expected {order!r}")
 
 
-async def _standard_input() -> asyncio.StreamReader:
+async def standard_input() -> asyncio.StreamReader:
+    """Where orders come from."""
     reader = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(reader)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
     return reader
 
 
-def _answer(values: Mapping[str, float | str]) -> None:
+def answer(values: object) -> None:
+    """Answers an order with one line of JSON."""
     print(json.dumps(values), flush=True)

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from benchmarks.awake_node import awake_node
 from benchmarks.contestant import PAYLOAD, Instants, Play, Role, check_payload, obey
 from natcore.control.messages import Status
 from peer import Node
@@ -31,12 +32,12 @@ class PeerContestant:
     @asynccontextmanager
     async def prepared(self, run: int) -> AsyncIterator[Play]:
         """A node that is registered and Awake, the caller's also aware that the callee's is."""
-        async with Node(f"{self.role}-{run}", self.server) as node:
-            await node.awake()
+        when = "early" if self.is_early else "late"  # both contestants are with one server
+        async with awake_node(f"{self.role}-{when}-{run}", self.server) as node:
             if self.role is Role.CALLEE:
                 yield lambda: _receive(node)
                 return
-            callee = f"{Role.CALLEE}-{run}"
+            callee = f"{Role.CALLEE}-{when}-{run}"
             while node.clients.get(callee) is not Status.AWAKE:
                 await node.next_event()
             yield lambda: _connect(node, callee, is_early=self.is_early)

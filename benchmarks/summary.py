@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.contest import Contest, Run
+from benchmarks.contest import OURS, Contest, Run
 from natcore.nat import MappingBehavior
 from netlab.cli.report import columns
 
@@ -18,6 +18,24 @@ FLOOR = 1.5
 FLOOR_TO_UNKNOWN_PORT = 2.0
 """Round trips to a callee whose NAT takes another port for each destination: the caller can aim at that port
 only when a packet from it has come, at 1.5, and what it then sends needs another half."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What our first payload is to reach.
+
+    Attributes:
+        median: round trips, or None where there is no target for it.
+        percentile_95: round trips.
+    """
+
+    median: float | None
+    percentile_95: float
+
+
+TARGET = Target(median=1.7, percentile_95=2.2)
+TARGET_WITH_LOSS = Target(median=None, percentile_95=6.0)
+"""Both for easy pairs: those whose floor is ``FLOOR``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +77,29 @@ def floor_of(contest: Contest) -> float:
     return FLOOR if is_known else FLOOR_TO_UNKNOWN_PORT
 
 
+def target_of(contest: Contest) -> Target | None:
+    """What we are to reach there; None where the pair is not an easy one."""
+    if floor_of(contest) > FLOOR:
+        return None
+    return TARGET_WITH_LOSS if contest.loss else TARGET
+
+
+def misses(contest: Contest, *, rtt: float) -> list[str]:
+    """What our first payload missed, a sentence each."""
+    ours, target = summaries(contest)[OURS], target_of(contest)
+    missed = []
+    if ours.delivered < ours.runs:
+        missed.append(f"{contest.name}: we delivered {ours.delivered} of {ours.runs}")
+    if target is not None:
+        for what, seconds, limit in (
+            ("median", ours.median, target.median),
+            ("95th percentile", ours.percentile_95, target.percentile_95),
+        ):
+            if limit is not None and seconds > limit * rtt:
+                missed.append(f"{contest.name}: our {what} is {seconds / rtt:.2f} RTT, target {limit:g}")
+    return missed
+
+
 def summaries(contest: Contest) -> dict[str, Summary]:
     """By contestant."""
     return {name: Summary.of(runs) for name, runs in contest.runs.items()}
@@ -74,6 +115,13 @@ def contest_text(contest: Contest, *, rtt: float) -> str:
         times = (summary.median, summary.percentile_95, summary.read_median)
         cells = [cell for seconds in times for cell in _cells(seconds, rtt)]
         rows.append((f"  {name}", *cells, f"{summary.delivered} of {summary.runs}"))
+    target = target_of(contest)
+    if target is not None:
+        median = "" if target.median is None else f"{target.median:5.2f} RTT"
+        verdict = "MISSED" if misses(contest, rtt=rtt) else "met"
+        rows.append(
+            ("  target for ours", median, "", f"{target.percentile_95:5.2f} RTT", verdict, "", "", "")
+        )
     return "\n".join(columns(rows))
 
 
@@ -82,7 +130,9 @@ def contest_object(contest: Contest, *, rtt: float) -> dict[str, Any]:
     return {
         "caller_nat": contest.caller_nat.name,
         "callee_nat": contest.callee_nat.name,
+        "loss": contest.loss,
         "floor": floor_of(contest),
+        "target": None if (target := target_of(contest)) is None else asdict(target),
         "measured_rtt": contest.measured_rtt,
         "results": {
             name: {

@@ -11,19 +11,22 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from benchmarks.contest import OURS, Contest, hold_contest
-from benchmarks.summary import FLOOR, contest_object, contest_text, floor_of, summaries
-from netlab.cli.exit_codes import ExitCode, exit_code_of
-from netlab.cli.options import Duration, Profile
-from netlab.errors import EnvironmentProblem, LabError, MissingTool
-from netlab.interrupts import interrupt_on_sigterm
+from benchmarks.contest import Contest, hold_contest
+from benchmarks.entry import run_program
+from benchmarks.summary import contest_object, contest_text, misses
+from netlab.cli.exit_codes import ExitCode
+from netlab.cli.options import Duration, Probability, Profile
+from netlab.errors import EnvironmentProblem, MissingTool
 from netlab.profiles import NatProfile, profile
 from netlab.tools import PACKAGES, find_tool, require_root
+
+LOSSES = (0.0, 0.1)
 
 PAIRS = (
     ("port-restricted", "port-restricted"),
@@ -49,7 +52,11 @@ PAIRS = (
 )
 @click.option("--rtt", type=Duration(), default="40ms", show_default=True, help="Of every path.")
 @click.option(
-    "--require", type=click.FloatRange(FLOOR), metavar="RTTS", help="Fail unless our medians are below this."
+    "--loss",
+    "losses",
+    type=Probability(),
+    multiple=True,
+    help="Of every packet on the core; may be repeated.  [default: 0% and 10%]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
@@ -61,31 +68,35 @@ def cli(
     pairs: Sequence[tuple[NatProfile, NatProfile]],
     runs: int,
     rtt: float,
-    require: float | None,
+    losses: Sequence[float],
     as_json: bool,
     artefacts: Path | None,
 ) -> None:
     """Measure the time from connect to the first payload, side by side with aioice.
 
-    The exit code is 1 when one of our payloads did not arrive, or --require is not met.
+    With loss only ours take part. The exit code is 1 when one of our payloads did not arrive, or a target is
+    missed.
     """
     if rtt <= 0:
         raise click.BadParameter("got 0, expected a time to measure in", param_hint="--rtt")
     _require_everything()
     contests = []
-    for caller_nat, callee_nat in pairs or [(profile(a), profile(b)) for a, b in PAIRS]:
-        click.echo(f"{caller_nat.name} x {callee_nat.name}: {runs} runs of each ...", err=True)
-        folder = artefacts and artefacts / f"{caller_nat.name}-{callee_nat.name}"
+    named = pairs or [(profile(a), profile(b)) for a, b in PAIRS]
+    for loss, (caller_nat, callee_nat) in product(losses or LOSSES, named):
+        click.echo(
+            f"{caller_nat.name} x {callee_nat.name}, {loss:.0%} loss: {runs} runs of each ...", err=True
+        )
+        folder = artefacts and artefacts / f"{caller_nat.name}-{callee_nat.name}-{loss:g}"
         contest = hold_contest(
-            caller_nat, callee_nat, rtt=rtt, runs=runs, artefacts=folder, tell=_tell_failure
+            caller_nat, callee_nat, rtt=rtt, runs=runs, loss=loss, artefacts=folder, tell=_tell_failure
         )
         contests.append(contest)
         if not as_json:
             click.echo(f"{contest_text(contest, rtt=rtt)}\n")
-    missed = [miss for contest in contests for miss in _misses(contest, rtt=rtt, require=require)]
+    missed = [miss for contest in contests for miss in misses(contest, rtt=rtt)]
     if as_json:
         objects = [contest_object(contest, rtt=rtt) for contest in contests]
-        report = {"rtt": rtt, "runs": runs, "require": require, "missed": missed, "pairs": objects}
+        report = {"rtt": rtt, "runs": runs, "missed": missed, "pairs": objects}
         click.echo(json.dumps(report))
     else:
         click.echo(_closing_text(contests, missed, rtt=rtt))
@@ -114,37 +125,13 @@ def _closing_text(contests: Sequence[Contest], missed: Sequence[str], *, rtt: fl
     )
 
 
-def _misses(contest: Contest, *, rtt: float, require: float | None) -> list[str]:
-    """What we failed to do, a sentence each."""
-    ours = summaries(contest)[OURS]
-    misses = []
-    if ours.delivered < ours.runs:
-        misses.append(f"{contest.name}: we delivered {ours.delivered} of {ours.runs}")
-    if require is not None and ours.median >= require * rtt:
-        got, floor = f"{ours.median / rtt:.2f} RTT", f"the floor is {floor_of(contest):g}"
-        misses.append(f"{contest.name}: our median is {got}, required is less than {require:g} ({floor})")
-    return misses
-
-
 def _tell_failure(line: str) -> None:
     click.echo(f"  failed: {line}", err=True)
 
 
 def main() -> NoReturn:
-    """The program: one clear line for an error, and netlab's exit codes."""
-    interrupt_on_sigterm()
-    try:
-        cli.main(standalone_mode=False)
-    except click.ClickException as problem:
-        click.echo(f"time_to_path: {problem.format_message()}", err=True)
-        sys.exit(ExitCode.USAGE)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("time_to_path: interrupted", err=True)
-        sys.exit(ExitCode.INTERRUPTED)
-    except (LabError, OSError) as problem:
-        click.echo(f"time_to_path: {problem}", err=True)
-        sys.exit(exit_code_of(problem))
-    sys.exit(ExitCode.OK)
+    """The program."""
+    run_program(cli, "time_to_path")
 
 
 if __name__ == "__main__":

@@ -68,6 +68,10 @@ _Way = tuple[TransportAddress, TransportAddress]
 MAX_EARLY_COPIES = 4
 """Addresses that get a copy of early data: the host and reflexive candidates of an ordinary peer."""
 
+SILENCE = 1.0
+"""Seconds after the peer's last data at which the path is checked, once: a NAT that has forgotten the one who
+only listens keeps from him what the peer notices, and the server's word as well."""
+
 QUIET = 0.3
 """Seconds without a word of the peer's after which sending has the path checked at once."""
 
@@ -139,6 +143,7 @@ class PeerSession:
         self._lost: ConnectivityFailed | None = None
         self._ends_at: float | None = None
         self._heard_at = 0.0
+        self._silent_at: float | None = None
         self._exchange = DataExchange(session=name, local=local, remote=remote, config=config.delivery)
         self._early_copies_left = 0
         self._proven: _Way | None = None
@@ -397,6 +402,9 @@ class PeerSession:
             search.handle_timer(now)
         if self._lost is not None and self._ends_at is not None and now >= self._ends_at:
             self._end(self._lost.reason, self._lost.detail, now)
+        if self._silent_at is not None and now >= self._silent_at:
+            self._silent_at = None
+            self.ice.hurry(now)
         if self._ask_again_at is not None and now >= self._ask_again_at:
             self._ask_again_at = None
             if self.is_in_doubt:
@@ -417,7 +425,7 @@ class PeerSession:
         if self._is_ended:
             return None
         instants = [search.get_timer() for search in self._searches]
-        instants += [self._ask_again_at, self._ends_at]
+        instants += [self._ask_again_at, self._ends_at, self._silent_at]
         if self._has_met:
             instants.append(self._exchange.messages.get_timer(is_sending=self.path is not None))
         return min((instant for instant in instants if instant is not None), default=None)
@@ -561,11 +569,16 @@ class PeerSession:
         if heard is None:
             return
         self._heard_at = now
+        self._silent_at = now + SILENCE
         if heard.reply is not None:
             # To where it came from: our own path may still be unconfirmed.
             self._send_frame(heard.reply, (base, source))
         if heard.is_new:
             self._proven = (base, source)
+            if self.path is not None and self._proven != _way_of(self.path):
+                self.ice.hurry(
+                    now
+                )  # the peer's NAT may have given it another port: does ours still lead there?
         if heard.event is not None:
             self._events.append(heard.event)
         if heard.closes:
@@ -575,7 +588,11 @@ class PeerSession:
         if self._is_ended or self._lost is not None:
             return None
         path = self.path
-        return self._proven if path is None else _way_of(path)
+        if path is None or (self.is_in_doubt and self._proven is not None):
+            return (
+                self._proven
+            )  # in doubt, too: a peer whose NAT has moved it may be heard, and not noticed it
+        return _way_of(path)
 
     def _send_frame(self, data: bytes, way: _Way) -> None:
         base, destination = way

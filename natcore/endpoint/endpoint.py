@@ -136,6 +136,7 @@ class ClientEndpoint:
         self._awake: AwakeAgent | None = None
         self._hard = HardPairs(config.hard_nat, random)
         self._renewals = Renewals()
+        self._observed: ReflexiveAddress | None = None
         self._mapping_lifetime: float | None = None
         self._opener_ttl: int | None = None
         self._pending: dict[str, bytes | None] = {}
@@ -398,7 +399,7 @@ class ClientEndpoint:
         self._registered = message
         self._events.append(RegistrationConfirmed())
         for session in self.sessions:
-            if session.is_in_doubt:
+            if session.is_in_doubt or self._renewals.is_unanswered(session.name):
                 self._renewals.doubt(session.name, now)
         if self._wants_to_be_awake:
             self._begin_awake(message, now)
@@ -490,6 +491,7 @@ class ClientEndpoint:
         if longest > MAX_UFRAG_LENGTH:
             self.discarded += 1
             return
+        self._renewals.forget(session.name)
         session.opener_ttl = self._opener_ttl
         ufrag = session.renew(
             name=message.session,
@@ -571,9 +573,21 @@ class ClientEndpoint:
         while (event := self._awake.next_event()) is not None:
             if isinstance(event, Awoke):
                 self.registration.clients[self.registration.id] = Status.AWAKE
+                self._note_observed(event.address, self._awake.observed_at)
                 self._publish_if_changed()
             self._events.append(event)
         self._ask_for_renewals()
+
+    def _note_observed(self, address: ReflexiveAddress, at: float) -> None:
+        """Has all paths looked for anew where our public endpoint is another: peers send to the old one.
+
+        They may ask to be introduced to us, over a TCP connection that our NAT has forgotten as well. What we
+        say now is the first segment that finds this out.
+        """
+        if self._observed not in (None, address):
+            for session in self.sessions:
+                self._renewals.doubt(session.name, at)
+        self._observed = address
 
     def _collect(self, session: PeerSession) -> None:
         self._transmits += session.datagrams_to_send()

@@ -48,7 +48,7 @@ class IceConfig:
     nomination_delay: float = 0.1
     give_up_after: float = 10.0
     consent_interval: float = 4.0
-    doubt_interval: float = 0.25
+    doubt_interval: float = 0.2
     doubt_checks: int = 3
     consent_timeout: float = 30.0
     max_pairs: int = 100

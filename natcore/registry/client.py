@@ -86,9 +86,14 @@ class Client:
     meetings: dict[str, Meeting] = field(default_factory=dict)
 
     @property
+    def is_awake(self) -> bool:
+        """Whether others can be introduced to it: it was observed, and has published its credentials."""
+        return self.reflexive_address is not None and self.published is not None
+
+    @property
     def status(self) -> ClientStatus:
         """The client's row in the list."""
-        status = Status.ASLEEP if self.reflexive_address is None else Status.AWAKE
+        status = Status.AWAKE if self.is_awake else Status.ASLEEP
         return ClientStatus(id=self.id, status=status)
 
 

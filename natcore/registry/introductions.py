@@ -72,18 +72,13 @@ def refusal(asker: Client, target_id: str, target: Client | None, now: float) ->
     if target is None:
         reason = f"nobody called {target_id[:32]!a} is registered"
         return Refusal(code=FaultCode.UNKNOWN_CLIENT, reason=reason)
-    if not is_reachable(asker):
+    if not asker.is_awake:
         return Refusal(code=FaultCode.YOU_ARE_ASLEEP, reason="you are asleep; wake and publish first")
-    if not is_reachable(target):
+    if not target.is_awake:
         return Refusal(code=FaultCode.CLIENT_ASLEEP, reason=f"{target_id} is asleep and cannot be reached")
     if not asker.introductions.take(now):
         return Refusal(code=FaultCode.TOO_FAST, reason="too many introductions at once; wait a second")
     return None
-
-
-def is_reachable(client: Client) -> bool:
-    """Whether the client is Awake and has published its credentials."""
-    return client.reflexive_address is not None and client.published is not None
 
 
 def introduction_of(

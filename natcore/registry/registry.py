@@ -66,7 +66,6 @@ from natcore.registry.counters import Counters
 from natcore.registry.introductions import (
     believed_part,
     introduction_of,
-    is_reachable,
     note_meeting,
     recent_meetings,
     refusal,
@@ -368,12 +367,15 @@ class Registry:
         if not client.publications.take(self._now):
             self._fault(held, FaultCode.TOO_FAST, "too many publications at once; wait a second")
             return
+        was_awake = client.is_awake
         try:
             client.published = believed_part(message)
             client.published_at = self._now
         except DecodeError as exc:
             self._fault(held, FaultCode.BAD_MESSAGE, str(exc))
             return
+        if client.is_awake and not was_awake:  # its datagrams overtook what it published
+            self._announcer.add(ClientChange(id=client.id, change=Change.AWAKE))
         self._trickle(client, is_paid=True)
 
     def _connect(self, asker: Client, target_id: str, renews: str | None) -> None:
@@ -401,7 +403,7 @@ class Registry:
 
         Each time takes one of the client's publications; where it published, that has been taken.
         """
-        meetings = recent_meetings(client, self._now) if is_reachable(client) else []
+        meetings = recent_meetings(client, self._now) if client.is_awake else []
         if not meetings or not (is_paid or client.publications.take(self._now)):
             return
         for name, peer in meetings:
@@ -449,7 +451,8 @@ class Registry:
         change = Change.AWAKE if client.reflexive_address is None else Change.MOVED
         client.reflexive_address = address
         self._commands.append(Report(f"{client.id} Awake {address}"))
-        self._announcer.add(ClientChange(id=client.id, change=change))
+        if client.is_awake:
+            self._announcer.add(ClientChange(id=client.id, change=change))
 
     def _remove(self, client: Client, change: Change, reason: str | None) -> None:
         del self._clients[client.id]

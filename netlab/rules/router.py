@@ -124,9 +124,10 @@ class _Made:
             "mangle": list(self.translation.mangle),
             "nat": list(self.translation.nat),
         }
+        # The filter opens last: tables change one by one, and a packet in between would not be translated.
         ipv4 = "".join(
             table_text(table, hooks, [*(hook_lines(hooks) if is_bare else []), *rules[table]])
-            for table, hooks in HOOKS.items()
+            for table, hooks in reversed(list(HOOKS.items()))
         )
         if not facts.has_ipv6:
             return (RuleScript(tool=IPTABLES, text=ipv4),)

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from natcore.channel import DataReceived, SessionDoubted, SessionEnded, SessionLost, SessionMoved
+from natcore.channel.session import SILENCE
 from netlab.model import NatModel
 from netlab.profiles import PROFILES, profile
 from tests.sim.network import Link
@@ -39,6 +40,41 @@ def say(pair: EndpointPair, text: bytes, index: int = 0) -> None:
 
 def heard(pair: EndpointPair, index: int = 1) -> list[bytes]:
     return [one.payload for one in session_events((pair.elsa, pair.anna)[index], DataReceived)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_who_only_listens_notices_soon_after_the_sender_that_nothing_comes_any_more(seed: int) -> None:
+    pair = connected("non-preserving-cone", "port-restricted", seed=seed)
+    say(pair, b"hello", index=1)
+    pair.advance(0.5)
+    broken_at = pair.now
+    router_of(pair).reboot()
+    pair.advance(SILENCE + NOTICED_SENDING)
+    (at, _), *_ = timed_session_events(pair.elsa, SessionDoubted)
+    assert at - broken_at <= SILENCE + NOTICED_SENDING
+
+
+def test_a_peer_whose_nat_has_moved_it_is_answered_where_its_data_come_from() -> None:
+    pair = connected("symmetric", "address-restricted")
+    elsas, annas = pair.endpoints
+    router_of(pair).reboot()
+    for _ in range(75):
+        elsas.send_datagram(elsas.sessions[0], b"hello?", pair.now)
+        pair.drain(pair.elsa)
+        pair.advance(0.02)
+    annas.send_datagram(annas.sessions[0], b"I hear you", pair.now)
+    pair.drain(pair.anna)
+    pair.advance(0.1)
+    assert heard(pair, 0) == [b"I hear you"]
+
+
+def test_the_silence_after_data_is_looked_into_once_by_each_side() -> None:
+    pair = connected("full-cone", "port-restricted")
+    say(pair, b"hello", index=1)
+    pair.advance(0.5)
+    before = pair.elsas.sessions[0].packets_sent
+    pair.advance(2 * SILENCE)
+    assert pair.elsas.sessions[0].packets_sent == before + 2  # its own check, and the answer to the other
 
 
 @pytest.mark.parametrize("seed", range(5))

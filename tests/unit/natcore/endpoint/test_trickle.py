@@ -5,14 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from natcore.address import TransportAddress
 from natcore.channel import SessionEnded, TimelineEvent
 from natcore.control.messages import Connect, Decline, Declined, FaultCode, Publish, Trickle, WireCandidate
-from natcore.endpoint import EndpointConfig, SessionEventOccurred, SessionLimits, SocketsWanted
+from natcore.endpoint import AwakeConfig, EndpointConfig, SessionEventOccurred, SessionLimits, SocketsWanted
 from natcore.hardnat import Plan, SideSummary, Technique
 from natcore.ice import FailureReason
 from natcore.nat import FilteringBehavior, MappingBehavior, PortAllocation
 from natcore.stun import is_stun
-from tests.unit.natcore.endpoint.rehearsed_server import INTRODUCTION, PEER, RehearsedServer
+from tests.unit.natcore.endpoint.rehearsed_server import INTRODUCTION, PEER, SERVER, RehearsedServer
 
 LATE = "203.0.113.8:7000"
 HARD = SideSummary(
@@ -161,3 +162,23 @@ def test_a_peer_that_has_started_anew_is_not_taken_for_the_old_one(is_same_progr
     server.say(renewal)
     assert session.introduction == ("second" if is_same_program else INTRODUCTION.session)
     assert Connect(target="anna", renews=INTRODUCTION.session) not in server.heard()
+
+
+def test_who_is_seen_elsewhere_asks_for_paths_anew_and_again_until_the_server_answers() -> None:
+    ask = Connect(target="anna", renews=INTRODUCTION.session)
+    server = introduced(EndpointConfig(awake=AwakeConfig(refresh_interval=2.0)))
+    server.heard()
+    server.at(2.0)
+    (request,) = (sent for sent in server.sent() if sent.destination == SERVER)
+    server.answer_awake(request, TransportAddress.parse("203.0.113.9:40000"))
+    assert ask in server.heard()
+
+    for is_answered in (False, True):
+        if is_answered:
+            server.say(msgspec.structs.replace(INTRODUCTION, session="second", renews=INTRODUCTION.session))
+        server.endpoint.connection_lost(server.now)
+        server.sent()
+        server.register()
+        (request,) = (sent for sent in server.sent() if sent.destination == SERVER)
+        server.answer_awake(request, TransportAddress.parse("203.0.113.9:40000"))
+        assert (ask in server.heard()) is not is_answered

@@ -24,7 +24,7 @@ from natcore.stun import (
     Username,
     XorMappedAddress,
 )
-from tests.unit.natcore.registry.conversation import ELSEWHERE, HOME, Conversation
+from tests.unit.natcore.registry.conversation import ELSEWHERE, HOME, Conversation, publication
 
 T = TransactionId(b"transaction!")
 Damage = Callable[[bytes], bytes]
@@ -55,11 +55,24 @@ def test_an_awake_request_is_answered_with_its_source_and_signed_as_it_was(
 def test_waking_is_reported_and_announced_to_the_others_only() -> None:
     talk = Conversation()
     elsa, anna = talk.register("elsa"), talk.register("anna")
+    talk.say(elsa, publication("192.168.1.10:40001"))
     talk.advance(1)
     talk.awake(elsa, 1, TransportAddress.parse("203.0.113.7:40001"))
     assert talk.reports[-1] == "elsa Awake 203.0.113.7:40001"
     assert talk.news(anna)[-1] == ("elsa", Change.AWAKE)
     assert ("elsa", Change.AWAKE) not in talk.news(elsa)
+
+
+def test_who_is_observed_before_its_publication_arrives_is_announced_when_it_can_be_called() -> None:
+    talk = Conversation()
+    elsa, anna = talk.register("elsa"), talk.register("anna")
+    talk.awake(elsa, 1)
+    talk.advance(1)
+    assert ("elsa", Change.AWAKE) not in talk.news(anna)
+    talk.say(elsa, publication("192.168.1.10:40001"))
+    talk.say(elsa, publication("192.168.1.10:40001"))
+    talk.advance(1)
+    assert talk.news(anna).count(("elsa", Change.AWAKE)) == 1
 
 
 def test_an_ipv6_client_is_reported_with_brackets() -> None:
@@ -79,8 +92,7 @@ def test_waking_again_at_the_same_address_is_no_news() -> None:
 
 def test_a_changed_address_is_reported_and_announced_as_moved() -> None:
     talk = Conversation()
-    elsa, anna = talk.register("elsa"), talk.register("anna")
-    talk.awake(elsa, 1, HOME)
+    elsa, anna = talk.reachable("elsa"), talk.register("anna")
     talk.awake(elsa, 2, ELSEWHERE)
     talk.advance(1)
     assert talk.reports[-1] == f"elsa Awake {ELSEWHERE}"
