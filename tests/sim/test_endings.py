@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from natcore.channel import (
@@ -166,5 +168,5 @@ def test_two_sides_check_their_path_at_the_same_time() -> None:
     pair.advance(60.0)
     checks = [at for at, _ in pair.network.sent[before:]]
     # In bursts: a check, its answer and the other's own, within two round trips.
-    gaps = sorted(later - earlier for earlier, later in zip(checks, checks[1:], strict=False))
+    gaps = sorted(later - earlier for earlier, later in itertools.pairwise(checks))
     assert [gap for gap in gaps if 4 * pair.link.latency < gap < 0.5 * CONFIG.consent_interval] == []
