@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.discovery_run import PORT, RTT, start_server
+from benchmarks.discovery_run import BACKGROUND, PORT, RTT, start_server
 from netlab.lab import Lab
 from netlab.matrix import programs
 from netlab.process import NodeProcess
@@ -32,6 +33,9 @@ TIMEOUT = 10.0
 REPORT_TIMEOUT = 5.0
 """Seconds in which the callee tells of an attempt that has succeeded for the caller."""
 
+MAX_REFUSAL = 3.0
+"""Seconds until a pair that cannot meet has been told so."""
+
 AIOICE_RELAY_PORT = "8443"
 
 _CALLER, _CALLEE = PEERS
@@ -40,33 +44,65 @@ _MARGIN = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a pair is to reach.
+
+    Attributes:
+        connected: of 100 attempts, so many meet at least, or at most where none is to.
+        seconds: by percentile of all attempts, at most.
+    """
+
+    connected: int
+    seconds: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HardPair:
     """A caller's profile and a callee's.
 
     Attributes:
         technique: by which they are to meet, as ``peer connect`` names it; None where they cannot.
+        background: new mappings a second that another device opens behind each NAT.
+        target: what is to be reached, or None where nobody asked for a number.
     """
 
     caller: str
     callee: str
     technique: str | None
+    background: float = 0.0
+    target: Target | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.caller} x {self.callee}"
+        others = f", {self.background:g} new mappings a second on each" if self.background else ""
+        return f"{self.caller} x {self.callee}{others}"
 
 
 PREDICTION, BIRTHDAY = "port-prediction", "birthday-probing"
 
+_BIRTHDAY_TARGET = Target(connected=99, seconds={50: 1.5, 99: 8.0})
+_PREDICTION_TARGET = Target(connected=99, seconds={50: 3 * RTT})
+
+_EASY, _RANDOM, _SEQUENTIAL = "port-restricted", "symmetric", "symmetric-sequential"
+
 HARD_PAIRS = (
-    HardPair(caller="symmetric", callee="port-restricted", technique=BIRTHDAY),
-    HardPair(caller="port-restricted", callee="symmetric", technique=BIRTHDAY),
-    HardPair(caller="symmetric-sequential", callee="port-restricted", technique=PREDICTION),
-    HardPair(caller="port-restricted", callee="symmetric-sequential", technique=PREDICTION),
-    HardPair(caller="symmetric-sequential", callee="symmetric-sequential", technique=PREDICTION),
-    HardPair(caller="symmetric", callee="stateful-firewall", technique=BIRTHDAY),
-    HardPair(caller="address-dependent", callee="port-restricted", technique=BIRTHDAY),
-    HardPair(caller="cgn-symmetric", callee="port-restricted", technique=BIRTHDAY),
-    HardPair(caller="symmetric", callee="symmetric", technique=None),
+    HardPair(caller=_RANDOM, callee=_EASY, technique=BIRTHDAY, target=_BIRTHDAY_TARGET),
+    HardPair(caller=_EASY, callee=_RANDOM, technique=BIRTHDAY, target=_BIRTHDAY_TARGET),
+    HardPair(caller=_SEQUENTIAL, callee=_EASY, technique=PREDICTION, target=_PREDICTION_TARGET),
+    HardPair(caller=_EASY, callee=_SEQUENTIAL, technique=PREDICTION, target=_PREDICTION_TARGET),
+    HardPair(caller=_SEQUENTIAL, callee=_SEQUENTIAL, technique=PREDICTION, target=Target(connected=95)),
+    HardPair(
+        caller=_SEQUENTIAL,
+        callee=_SEQUENTIAL,
+        technique=PREDICTION,
+        background=BACKGROUND,
+        target=Target(connected=80),
+    ),
+    HardPair(caller=_RANDOM, callee="stateful-firewall", technique=BIRTHDAY),
+    HardPair(caller="address-dependent", callee=_EASY, technique=BIRTHDAY),
+    HardPair(caller="cgn-symmetric", callee=_EASY, technique=BIRTHDAY),
+    HardPair(
+        caller=_RANDOM, callee=_RANDOM, technique=None, target=Target(connected=0, seconds={99: MAX_REFUSAL})
+    ),
 )
 """None of which plain checks can connect."""
 
@@ -80,12 +116,14 @@ class Attempt:
         caller: what it reported.
         callee: what ``peer listen`` reported of it, or None where that was nothing within ``REPORT_TIMEOUT``.
         seconds: from the order to connect until the path was there, or until it was said that there is none.
+        busiest: packets of one side in its busiest second.
     """
 
     code: int
     caller: dict[str, Any]
     callee: dict[str, Any] | None
     seconds: float
+    busiest: int = 0
 
     @property
     def is_direct(self) -> bool:
@@ -109,7 +147,7 @@ def attempt_all(pairs: Sequence[HardPair], runs: int) -> dict[HardPair, list[Att
 def attempt_some(pair: HardPair, count: int) -> list[Attempt]:
     """Some attempts in one lab."""
     with scene(pair) as lab, TemporaryDirectory(prefix="hard-pairs-") as folder:
-        callee = start_callee(lab, start_server(lab))
+        callee = start_callee(lab, start_server(lab), Path(folder))
         return [attempt(lab, callee, f"{_CALLER}{number}", Path(folder)) for number in range(count)]
 
 
@@ -120,20 +158,25 @@ def scene(pair: HardPair) -> Iterator[Lab]:
     with (
         TemporaryDirectory(prefix="hard-pairs-") as folder,
         Lab(topology, artefacts=Path(folder), prove=False) as lab,
+        ExitStack() as others,
     ):
+        for peer in PEERS if pair.background else ():
+            others.callback(lab.events.background_traffic(f"nat-{peer}", pair.background).stop)
         yield lab
 
 
-def start_callee(lab: Lab, server: NodeProcess) -> NodeProcess:
+def start_callee(lab: Lab, server: NodeProcess, folder: Path) -> NodeProcess:
     """A callee who is Awake."""
-    callee = lab.start(_CALLEE, ["peer", "listen", "--id", _CALLEE, *_options()])
+    command = ["peer", "--trace", str(_trace_of(_CALLEE, folder)), "listen", "--id", _CALLEE, *_options()]
+    callee = lab.start(_CALLEE, command)
     server.wait_for_line(f"{_CALLEE} Awake")
     return callee
 
 
 def attempt(lab: Lab, callee: NodeProcess, caller_id: str, folder: Path) -> Attempt:
     """One attempt of a new caller."""
-    trace = folder / f"{caller_id}.trace"
+    trace = _trace_of(caller_id, folder)
+    seen = len(_events_of(_trace_of(_CALLEE, folder)))
     options = ("--id", caller_id, *_options(), "--timeout", f"{TIMEOUT:g}", "--message", caller_id)
     command = ["peer", "--trace", str(trace), "connect", _CALLEE, *options]
     done = lab.run(_CALLER, command, timeout=TIMEOUT + _MARGIN)
@@ -142,21 +185,38 @@ def attempt(lab: Lab, callee: NodeProcess, caller_id: str, folder: Path) -> Atte
     report = json.loads(done.stdout)
     is_direct = report["outcome"] == "direct"
     told = callee.wait_for_line(f'"{caller_id}"', timeout=REPORT_TIMEOUT) if is_direct else None
+    events, answers = _events_of(trace), _events_of(_trace_of(_CALLEE, folder))[seen:]
     return Attempt(
         code=done.returncode,
         caller=report,
         callee=None if told is None else json.loads(told),
-        seconds=report["elapsed"] if is_direct else _seconds_of(trace),
+        seconds=report["elapsed"] if is_direct else _seconds_of(events),
+        busiest=max(busiest_second(events), busiest_second(answers)),
     )
+
+
+def busiest_second(events: Sequence[Mapping[str, Any]]) -> int:
+    """Packets that left in the fullest second of a trace, whatever they were for."""
+    times = [event["time"] for event in events if event["event"] == "sent"]
+    return max((bisect_left(times, at + 1.0) - index for index, at in enumerate(times)), default=0)
+
+
+def _trace_of(client_id: str, folder: Path) -> Path:
+    return folder / f"{client_id}.trace"
+
+
+def _events_of(trace: Path) -> list[dict[str, Any]]:
+    """All of a trace, but for a last line that is still being written."""
+    lines = trace.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def _options() -> tuple[str, ...]:
     return ("--server", f"{_HERE}:{PORT}", "--no-port-mapping", "--json")
 
 
-def _seconds_of(trace: Path) -> float:
+def _seconds_of(events: Sequence[Mapping[str, Any]]) -> float:
     """How long the caller's one session was, from the order to connect to its end."""
-    events = [json.loads(line) for line in trace.read_text(encoding="utf-8").splitlines()]
     times: dict[str, float] = {event["event"]: event["time"] for event in events}
     return times["SessionEnded"] - times["SessionStarted"]
 

@@ -10,17 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.discovery_run import RTT
-from benchmarks.hard_pairs_run import Attempt, HardPair
+from benchmarks.hard_pairs_run import MAX_REFUSAL, Attempt, HardPair
 from netlab.cli.report import columns
 
 UNPREDICTABLE = "the two NATs keep the peers apart"
 """What the reason says where no technique helps."""
 
-MAX_REFUSAL = 3.0
-"""Seconds until a pair that cannot meet has been told so."""
-
-MAX_PACKETS = 2_000
-"""Of one side, in one attempt."""
+MAX_PACKETS, MAX_RATE = 2_000, 250
+"""Of one side, in one attempt, and in any second of it."""
 
 PERCENTILES = (50, 95, 99)
 
@@ -45,6 +42,8 @@ class PairSummary:
         seconds: by percentile, until they met, or until it was said that they cannot; none where no attempt
             ended as it should.
         packets: of the side that sent more: the median and the most.
+        busiest: packets of one side in the busiest second of all.
+        missed: what of the target was not reached, a clause each.
         techniques: by which they met, and how often.
         amiss: a line for each attempt that did not end as the pair should.
     """
@@ -54,6 +53,8 @@ class PairSummary:
     attempts: int
     seconds: Mapping[int, float]
     packets: tuple[float, int]
+    busiest: int
+    missed: tuple[str, ...]
     techniques: Mapping[str, int]
     amiss: tuple[str, ...]
 
@@ -71,9 +72,26 @@ class PairSummary:
             attempts=len(attempts),
             seconds={share: percentile(times, share) for share in PERCENTILES} if times else {},
             packets=(statistics.median(packets), max(packets)),
+            busiest=max(one.busiest for one in attempts),
+            missed=tuple(_missed(pair, attempts)),
             techniques=Counter(one.caller["technique"] for one in direct),
             amiss=tuple(f"{pair}: {'; '.join(faults)}" for faults in found if faults),
         )
+
+
+def _missed(pair: HardPair, attempts: Sequence[Attempt]) -> Iterator[str]:
+    """What of its target a pair has not reached; who did not end as it should is slower than any other."""
+    if pair.target is None:
+        return
+    share = 100 * sum(one.is_direct for one in attempts) / len(attempts)
+    if share < pair.target.connected or (pair.technique is None and share):
+        yield f"got {share:g} of 100 connected, expected {pair.target.connected}"
+    times = [one.seconds if one.is_direct is (pair.technique is not None) else math.inf for one in attempts]
+    for rank, seconds in pair.target.seconds.items():
+        if (got := percentile(times, rank)) > seconds:
+            yield f"got {got:.3f} s at {rank} %, expected at most {seconds:g} s"
+    for one in attempts:
+        yield from _excesses(one)
 
 
 def faults_of(pair: HardPair, attempt: Attempt) -> Iterator[str]:
@@ -84,8 +102,14 @@ def faults_of(pair: HardPair, attempt: Attempt) -> Iterator[str]:
         yield f"failed: {attempt.caller['reason']}"
     else:
         yield from _faults_of_meeting(pair.technique, attempt.caller, attempt.callee)
+    yield from _excesses(attempt)
+
+
+def _excesses(attempt: Attempt) -> Iterator[str]:
     if _packets_of(attempt) > MAX_PACKETS:
         yield f"got {_packets_of(attempt)} packets of one side, expected at most {MAX_PACKETS}"
+    if attempt.busiest > MAX_RATE:
+        yield f"got {attempt.busiest} packets of one side in a second, expected at most {MAX_RATE}"
 
 
 def _faults_of_refusal(attempt: Attempt) -> Iterator[str]:
@@ -114,7 +138,19 @@ def _packets_of(attempt: Attempt) -> int:
     return max(int(side["packets_sent"]) for side in (attempt.caller, attempt.callee) if side is not None)
 
 
-_HEAD = ("caller x callee", "technique", "connected", "median", "95 %", "99 %", "in RTT", "packets", "most")
+_HEAD = (
+    "caller x callee",
+    "technique",
+    "connected",
+    "median",
+    "95 %",
+    "99 %",
+    "in RTT",
+    "packets",
+    "most",
+    "in a second",
+    "target",
+)
 
 
 def table_text(
@@ -128,14 +164,24 @@ def table_text(
             ", ".join(one.techniques) or "none",
             f"{one.connected} of {one.attempts}",
             *(f"{one.seconds[share]:.2f} s" if one.seconds else "" for share in PERCENTILES),
-            " / ".join(f"{value / RTT:.0f}" for value in one.seconds.values()),
+            " / ".join(f"{value / RTT:.1f}" for value in one.seconds.values()),
             f"{one.packets[0]:.0f}",
             str(one.packets[1]),
+            str(one.busiest),
+            _target_text(one),
         ]
         if aioice:
             row.append(f"{aioice[one.pair]} of {aioice_runs}")
         rows.append(tuple(row))
     return "\n".join(columns(rows))
+
+
+def _target_text(one: PairSummary) -> str:
+    if one.pair.target is None:
+        return ""
+    percentiles = [f"{share} % in {seconds:g} s" for share, seconds in one.pair.target.seconds.items()]
+    wanted = ", ".join([f"{one.pair.target.connected} of 100", *percentiles])
+    return f"{wanted}: {'missed' if one.missed else 'met'}"
 
 
 def report_object(
@@ -149,7 +195,9 @@ def report_object(
             "connected": one.connected,
             "attempts": one.attempts,
             "seconds": {f"p{share}": round(value, 4) for share, value in one.seconds.items()},
-            "packets": {"median": one.packets[0], "most": one.packets[1]},
+            "background": one.pair.background,
+            "packets": {"median": one.packets[0], "most": one.packets[1], "in_a_second": one.busiest},
+            "missed": None if one.pair.target is None else list(one.missed),
             "techniques": dict(one.techniques),
             "amiss": list(one.amiss),
             **({"aioice": {"connected": aioice[one.pair], "attempts": aioice_runs}} if aioice else {}),

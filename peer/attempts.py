@@ -55,4 +55,5 @@ def evidence_of(
         path=channel.path,
         technique=channel.technique,
         error=error or channel.failure,
+        is_lost=channel.is_lost and channel.is_open,
     )

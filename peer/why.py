@@ -43,9 +43,10 @@ class Evidence:
         peer_nat: what the peer told of its own, or None.
         plan: what was made of both, or None.
         timeline: of the session; empty where there was none.
-        path: that data took, or None where there was none.
+        path: that data takes or took last, or None where there was none.
         technique: by what it was found.
         error: why there is no path, or no more; None where all is well.
+        is_lost: there is no path now, and another is looked for.
     """
 
     peer: str
@@ -56,17 +57,26 @@ class Evidence:
     path: Path | None = None
     technique: Technique = Technique.PLAIN
     error: PeerError | None = None
+    is_lost: bool = False
 
 
 def explain(evidence: Evidence) -> tuple[str, ...]:
     """Sentences for people, the most important first; safe to show."""
     if evidence.path is not None:
-        sentences = _explain_path(evidence, evidence.path)
+        sentences = [*_loss(evidence), *_explain_path(evidence, evidence.path)]
     elif evidence.error is not None:
         sentences = _explain_failure(evidence, evidence.error)
     else:
         sentences = [f"no path to {evidence.peer} yet: it is being looked for", *_facts(evidence)]
     return tuple(map(printable, sentences))
+
+
+def _loss(evidence: Evidence) -> list[str]:
+    if not evidence.is_lost:
+        return []
+    lost = [one.detail for one in evidence.timeline if one.event is TimelineEvent.PATH_LOST]
+    why = f" ({lost[-1]})" if lost else ""
+    return [f"there is no path to {evidence.peer} now{why}: another is looked for; of the last one:"]
 
 
 # --- a path ------------------------------------------------------------------------------------------------

@@ -176,7 +176,7 @@ class PathSearch:
             return
         attempt.handle_timer(now)
         for probe in attempt.probes_to_send():
-            self.ice.probe(self._sockets[probe.socket_index], probe.destination, ttl=probe.ttl)
+            self.ice.probe(self._sockets[probe.socket_index], probe.destination, now, ttl=probe.ttl)
         if attempt.state is AttemptState.FAILED:
             self.ice.give_up_by(now, FailureReason.HARD_NATS, attempt.plan.evidence)
             self.ice.handle_timer(now)

@@ -576,9 +576,8 @@ class PeerSession:
         if heard.is_new:
             self._proven = (base, source)
             if self.path is not None and self._proven != _way_of(self.path):
-                self.ice.hurry(
-                    now
-                )  # the peer's NAT may have given it another port: does ours still lead there?
+                # The peer's NAT may have given it another port: does our path still lead there?
+                self.ice.hurry(now)
         if heard.event is not None:
             self._events.append(heard.event)
         if heard.closes:
@@ -588,11 +587,10 @@ class PeerSession:
         if self._is_ended or self._lost is not None:
             return None
         path = self.path
-        if path is None or (self.is_in_doubt and self._proven is not None):
-            return (
-                self._proven
-            )  # in doubt, too: a peer whose NAT has moved it may be heard, and not noticed it
-        return _way_of(path)
+        if path is None:
+            return self._proven
+        # In doubt as well: a peer whose NAT has moved it is heard from there, and may not have noticed.
+        return self._proven if self.is_in_doubt and self._proven is not None else _way_of(path)
 
     def _send_frame(self, data: bytes, way: _Way) -> None:
         base, destination = way

@@ -14,12 +14,12 @@ from natcore.discovery.lifetime import (
 from natcore.discovery.path import WanSide
 from natcore.discovery.plan import SOCKET_COUNT
 from natcore.discovery.report import DiscoveryReport, value_of
-from natcore.discovery.sampling import SAMPLE_COUNT, PortSampler, PortSamples
+from natcore.discovery.sampling import BURST_SIZE, PortSampler, PortSamples
 from natcore.discovery.server import StunServer
 
 __all__ = [
+    "BURST_SIZE",
     "LIFETIME_SOCKETS",
-    "SAMPLE_COUNT",
     "SOCKET_COUNT",
     "Allocation",
     "Discovery",

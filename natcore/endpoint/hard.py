@@ -92,15 +92,16 @@ class HardPairs:
             if self.own is None or session.peer_nat is None:
                 return None
             aged = self.own.aged(max(0.0, now - self._own_at))
-            made = plan(aged, session.peer_nat, self._limits)
+            made = plan(aged, session.peer_nat, self._limits, opener_ttl=self._opener_ttl)
             session.take_plan(made, now)
             if made.technique is Technique.GIVE_UP:
                 session.give_up_by(now + made.duration, made.evidence)
         if made.role not in _PROBING or known.target is None:
             return None
         known.wanted = made
-        if not self._budget.is_free:
-            session.note(TimelineEvent.ATTEMPT_SKIPPED, "another one is under way", now)
+        obstacle = self._budget.obstacle(now)
+        if obstacle is not None:
+            session.note(TimelineEvent.ATTEMPT_SKIPPED, obstacle, now)
             return None
         return made.sockets
 

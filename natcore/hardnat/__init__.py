@@ -5,13 +5,14 @@
 """
 
 from natcore.hardnat.attempt import AttemptState, HardAttempt, Probe, VerifiedAddress
-from natcore.hardnat.behavior import PortSample, SideSummary
+from natcore.hardnat.behavior import MAX_SAMPLES, PortSample, SideSummary
 from natcore.hardnat.budget import AttemptBudget, HostBudget
 from natcore.hardnat.limits import HardNatLimits
 from natcore.hardnat.planner import in_words, plan
 from natcore.hardnat.plans import GiveUpReason, Plan, Role, Technique
 
 __all__ = [
+    "MAX_SAMPLES",
     "AttemptBudget",
     "AttemptState",
     "GiveUpReason",

@@ -22,8 +22,9 @@ from typing import NewType
 from natcore.address import TransportAddress
 from natcore.agent import RandomBytes
 from natcore.hardnat.budget import AttemptBudget
+from natcore.hardnat.drift import predicted
+from natcore.hardnat.limits import OPENING_SPEED
 from natcore.hardnat.plans import Plan, Role, Target
-from natcore.hardnat.ports import predicted
 
 VerifiedAddress = NewType("VerifiedAddress", TransportAddress)
 """The peer's public endpoint, from where it has echoed a token that was sent there: so nobody can make us
@@ -82,7 +83,6 @@ class HardAttempt:
         self.state = AttemptState.RUNNING
         self.sent = 0
         self._budget = budget
-        self._started_at = now
         self._fails_at = now + plan.duration
         self._course = _course(plan, peer, random, now)
         self._next = next(self._course, None) if plan.packets else None
@@ -95,7 +95,7 @@ class HardAttempt:
         if now >= self._fails_at:
             self._end(AttemptState.FAILED)
             return
-        while self._next is not None and now >= self._due_at(self._next) and self._budget.take(now):
+        while self._next is not None and now >= self._next.due_at and self._budget.take(now):
             self._probes.append(self._next.probe)
             self.sent += 1
             self._next = next(self._course, None) if self.sent < self.plan.packets else None
@@ -112,7 +112,7 @@ class HardAttempt:
         allowed_at = self._budget.next_at
         if self._next is None or allowed_at is None:
             return self._fails_at
-        return min(max(self._due_at(self._next), allowed_at), self._fails_at)
+        return min(max(self._next.due_at, allowed_at), self._fails_at)
 
     def succeed(self) -> None:
         """The two have met: nothing more is sent."""
@@ -121,10 +121,6 @@ class HardAttempt:
     def fail(self) -> None:
         """It is no longer wanted: nothing more is sent."""
         self._end(AttemptState.FAILED)
-
-    def _due_at(self, step: _Step) -> float:
-        """Not before its turn, and not faster than the plan says, which may be slower than the budget."""
-        return max(step.due_at, self._started_at + self.sent / self.plan.rate)
 
     def _end(self, state: AttemptState) -> None:
         if self.state is AttemptState.RUNNING:
@@ -140,7 +136,10 @@ class _Step:
 
 
 def _course(plan: Plan, peer: TransportAddress, random: RandomBytes, now: float) -> Iterator[_Step]:
-    """Everything that a role sends, in order, and when each may be sent at the earliest."""
+    """Everything that a role sends, in order, and when each may be sent at the earliest.
+
+    The plan's rate may be slower than the budget.
+    """
     if plan.target is None:
         return iter(())
     match plan.role:
@@ -149,7 +148,7 @@ def _course(plan: Plan, peer: TransportAddress, random: RandomBytes, now: float)
         case Role.SPRAY:
             return _spray(plan, plan.target, peer, random, now)
         case Role.SWEEP:
-            return _sweep(plan.target, peer, now)
+            return _sweep(plan, plan.target, peer, now)
         case Role.SCATTER:
             return _scatter(plan, plan.target, peer, random, now)
         case Role.CHECK | Role.WAIT | Role.CALL | Role.REST:
@@ -157,10 +156,15 @@ def _course(plan: Plan, peer: TransportAddress, random: RandomBytes, now: float)
 
 
 def _hold(plan: Plan, target: Target, peer: TransportAddress, now: float) -> Iterator[_Step]:
-    rounds = ((0.0, plan.opener_ttl), (REOPEN_AFTER, plan.opener_ttl), (target.tried_after, None))
-    for after, ttl in rounds:
-        for index in range(1, plan.sockets + 1):
-            yield _Step(now + after, Probe(index, peer, ttl))
+    opening = plan.rate if plan.opener_ttl is None else OPENING_SPEED * plan.rate
+    rounds = (
+        (0.0, opening, plan.opener_ttl),
+        (REOPEN_AFTER, opening, plan.opener_ttl),
+        (target.tried_after, plan.rate, None),
+    )
+    for after, rate, ttl in rounds:
+        for index in range(plan.sockets):
+            yield _Step(now + after + index / rate, Probe(1 + index, peer, ttl))
 
 
 def _spray(
@@ -170,18 +174,23 @@ def _spray(
         ports = target.pool.likely_first(random)
     else:
         ports = predicted(target.drift, target.sockets, plan.rate)
-    for port in ports:
-        yield _Step(now, Probe(0, TransportAddress(peer.ip, port)))
+    for index, port in enumerate(ports):
+        yield _Step(now + index / plan.rate, Probe(0, TransportAddress(peer.ip, port)))
 
 
-def _sweep(target: Target, peer: TransportAddress, now: float) -> Iterator[_Step]:
+def _sweep(plan: Plan, target: Target, peer: TransportAddress, now: float) -> Iterator[_Step]:
+    if not target.aims:
+        return
+    turn_takes = max(SWEEP_INTERVAL, len(target.aims) / plan.rate)
     for turn in count():
-        for index, port in enumerate(target.aims, start=1):
-            yield _Step(now + turn * SWEEP_INTERVAL, Probe(index, TransportAddress(peer.ip, port)))
+        for index, port in enumerate(target.aims):
+            due_at = now + turn * turn_takes + index / plan.rate
+            yield _Step(due_at, Probe(1 + index, TransportAddress(peer.ip, port)))
 
 
 def _scatter(
     plan: Plan, target: Target, peer: TransportAddress, random: RandomBytes, now: float
 ) -> Iterator[_Step]:
     for index, port in enumerate(target.pool.likely_first(random)):
-        yield _Step(now, Probe(1 + index % plan.sockets, TransportAddress(peer.ip, port)))
+        probe = Probe(1 + index % plan.sockets, TransportAddress(peer.ip, port))
+        yield _Step(now + index / plan.rate, probe)

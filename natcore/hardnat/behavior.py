@@ -55,7 +55,8 @@ class SideSummary:
         lowest: the lowest port that was seen.
         highest: the highest.
         seen: how many new mappings these two are from.
-        samples: ports of new mappings, oldest first, and every mapping that this side made in between.
+        samples: ports of new mappings, oldest first, in bursts of one age each, and every mapping that this
+            side made in between.
         sockets: how many it can open beside the one whose endpoint the peer knows.
         packets: how many it may send in the attempt.
         packet_rate: how many in any one second.

@@ -32,16 +32,16 @@ def probes_for(probability: float, sockets: int, ports: int) -> int | None:
     return None
 
 
-def median_seconds(sockets: int, ports: int, rate: float) -> float:
-    """Seconds until half of all attempts have met, both sides sending ``rate`` packets a second.
+def median_seconds(sockets: int, ports: int, rate: float, *, speed: float = 1.0) -> float:
+    """Seconds until half of all attempts have met, one side sending ``rate`` packets a second.
 
-    While the sockets are being opened, the pairs of a held and a tried port grow with the square of the
-    time, then in proportion to it. Half have met when 0.69 of a meeting is expected. What is under way comes
-    on top.
+    While the sockets are being opened, ``speed`` times as fast, the pairs of a held and a tried port grow
+    with the square of the time, then in proportion to it. Half have met when 0.69 of a meeting is expected.
+    What is under way comes on top.
     """
     if not sockets:
         return inf
-    needed, opening = log(2) * ports, sockets / rate
-    if needed <= sockets**2 / 2:
-        return sqrt(2 * needed) / rate
+    needed, opening = log(2) * ports, sockets / (speed * rate)
+    if needed <= sockets**2 / (2 * speed):
+        return sqrt(2 * needed / speed) / rate
     return needed / (sockets * rate) + opening / 2

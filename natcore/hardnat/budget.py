@@ -1,17 +1,21 @@
-"""What hard attempts may cost: one at a time for a host, so many packets in it, so many in any second.
+"""What hard attempts may cost: one at a time for a host, so many packets in it, in any second and any minute.
 
-Packets are evenly spaced. A timer that rings late may catch up, by a few packets and never beyond what any
-one second may see, so that a slow event loop costs little and no burst reaches a small router.
+Packets are spaced, by half of the interval that the rate gives at least. A timer that rings late may catch
+up, by a few packets and never beyond what any one second may see, so that a slow event loop costs little and
+no burst reaches a small router.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-from natcore.hardnat.limits import HardNatLimits
+from natcore.hardnat.limits import OPENING_SPEED, HardNatLimits
 
-MAX_CATCH_UP = 0.02
-"""Seconds of lateness that are made up for: 5 packets at 250 a second. Event loops are late by 1 to 15 ms."""
+MAX_CATCH_UP = 0.01
+"""Seconds of lateness that are made up for at once: 5 packets at 250 a second. Event loops are late by 1 to
+15 ms."""
+
+_MINUTE = 60.0
 
 
 class HostBudget:
@@ -19,14 +23,17 @@ class HostBudget:
 
     def __init__(self, limits: HardNatLimits) -> None:
         self.limits = limits
-        self._sent: deque[float] = deque(maxlen=limits.packet_rate)
+        self._sent: deque[float] = deque(maxlen=limits.max_packets_a_minute)
         self._next_at = float("-inf")
         self._attempt: AttemptBudget | None = None
 
-    @property
-    def is_free(self) -> bool:
-        """Whether an attempt may begin."""
-        return self._attempt is None
+    def obstacle(self, now: float) -> str | None:
+        """Why no attempt may begin now, as a clause, or None where one may."""
+        if self._attempt is not None:
+            return "another one is under way"
+        if now < self._minute_allows_at:
+            return f"{self.limits.max_packets_a_minute} packets were sent in the last minute"
+        return None
 
     def begin(self) -> AttemptBudget | None:
         """The budget of a new attempt, or None while another one goes on."""
@@ -43,16 +50,22 @@ class HostBudget:
     @property
     def next_at(self) -> float:
         """The first instant at which a packet may leave."""
-        if len(self._sent) < self.limits.packet_rate:
-            return self._next_at
-        return max(self._next_at, self._sent[0] + 1.0)
+        rate = self.limits.packet_rate
+        second_allows_at = float("-inf") if len(self._sent) < rate else self._sent[-rate] + 1.0
+        return max(self._next_at, second_allows_at, self._minute_allows_at)
+
+    @property
+    def _minute_allows_at(self) -> float:
+        if len(self._sent) < self.limits.max_packets_a_minute:
+            return float("-inf")
+        return self._sent[0] + _MINUTE
 
     def take(self, now: float) -> bool:
         """Takes one packet; False where it would be too early."""
         if now < self.next_at:
             return False
         began_at = now if not self._sent else max(self._next_at, now - MAX_CATCH_UP)
-        self._next_at = began_at + 1 / self.limits.packet_rate
+        self._next_at = began_at + 1 / (OPENING_SPEED * self.limits.packet_rate)
         self._sent.append(now)
         return True
 

@@ -7,8 +7,10 @@ from itertools import groupby, islice
 
 from natcore.hardnat.behavior import SideSummary
 from natcore.hardnat.birthday import median_seconds, meeting_probability
+from natcore.hardnat.drift import Drift, sweep
+from natcore.hardnat.limits import OPENING_SPEED
 from natcore.hardnat.plans import Role, Technique
-from natcore.hardnat.ports import Drift, PortPool, sweep
+from natcore.hardnat.ports import PortPool
 from natcore.nat import MappingBehavior
 
 PREDICTION_SOCKETS = 16
@@ -108,7 +110,8 @@ class Pair:
         holder, sprayer = (self.own, self.peer) if self.own.sockets else (self.peer, self.own)
         if self.technique is Technique.BIRTHDAY or holder.drift is None:
             probability = meeting_probability(holder.sockets, sprayer.packets, holder.pool.size)
-            return probability, median_seconds(holder.sockets, holder.pool.size, self.rate)
+            median = median_seconds(holder.sockets, holder.pool.size, self.rate, speed=OPENING_SPEED)
+            return probability, median
         # A pass over the likely ports may be for nothing where the sides start apart, so half are counted.
         opened_after = holder.sockets / self.rate
         within_reach = sum(islice(holder.drift.probabilities(opened_after), sprayer.packets // 2))

@@ -18,7 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from natcore.hardnat.ports import Drift, PortPool
+from natcore.hardnat.drift import Drift
+from natcore.hardnat.ports import PortPool
 
 
 class Technique(Enum):

@@ -23,7 +23,7 @@ from natcore import stun
 from natcore.address import TransportAddress
 from natcore.agent import RandomBytes, Transmit
 from natcore.errors import DecodeError, MisuseError
-from natcore.ice.candidate import Candidate, LocalCandidate
+from natcore.ice.candidate import Candidate, CandidateType, LocalCandidate, priority_of
 from natcore.ice.check import (
     ROLE_CONFLICT,
     IncomingCheck,
@@ -127,8 +127,10 @@ class IceAgent:
         """Takes further sockets on which the peer's checks may arrive; a pair is made when one does."""
         self._pairing.hold(candidates)
 
-    def probe(self, base: TransportAddress, destination: TransportAddress, *, ttl: int | None = None) -> None:
-        """Sends one check that nobody waits for: it opens our NAT, and the peer's own check finds the hole.
+    def probe(
+        self, base: TransportAddress, destination: TransportAddress, now: float, *, ttl: int | None = None
+    ) -> None:
+        """Sends one check that is not repeated: it opens our NAT, and may meet a hole of the peer's.
 
         Raises:
             MisuseError: ``base`` is no socket of ours.
@@ -137,8 +139,8 @@ class IceAgent:
         if local is None:
             raise MisuseError(f"probe: got {base}, expected a socket of this session")
         if self.state is AgentState.CHECKING:
-            _, request = self._checker.build(local)
             self.counters.probes_sent += 1
+            request = self._checker.probe(local, destination, now)
             self._transmits.append(Transmit(data=request, destination=destination, base=base, ttl=ttl))
 
     def give_up_by(self, deadline: float, reason: FailureReason, detail: str) -> None:
@@ -259,7 +261,8 @@ class IceAgent:
             self._transmit(build_role_conflict(message, local=self._local), source, base)
             return True
         self._transmit(build_success(message, source, local=self._local), source, base)
-        pair = self._pairing.pair_of(check, source, base)
+        self._consent.peer_checks(now)
+        pair = self._pairing.pair_at(base, source, priority=check.priority)
         if pair is None:
             return True
         is_nominated = check.nominates and not self.is_controlling
@@ -285,7 +288,7 @@ class IceAgent:
         if self._consent.is_awaiting(message.transaction_id):
             self._receive_consent(message, (base, source), now)
             return True
-        check = self._checker.take(message.transaction_id)
+        check = self._checker.take(message.transaction_id) or self._take_probe(message, source, base)
         if check is None:
             return False
         if (source, base) != (check.pair.destination, check.pair.base):
@@ -297,6 +300,16 @@ class IceAgent:
         else:
             self._receive_success(check, message, now)
         return True
+
+    def _take_probe(
+        self, message: stun.ReceivedMessage, source: TransportAddress, base: TransportAddress
+    ) -> OutstandingCheck | None:
+        """A probe that was answered, as a check of the pair that it has found."""
+        probe = self._checker.take_probe(message.transaction_id)
+        if probe is None or (source, base) != (probe.destination, probe.local.base):
+            return None
+        pair = self._pairing.pair_at(base, source, priority=priority_of(CandidateType.PEER_REFLEXIVE))
+        return None if pair is None else probe.as_check_of(pair)
 
     def _receive_consent(self, message: stun.ReceivedMessage, way: Way, now: float) -> None:
         rtt = self._consent.receive_response(message, way, now)
@@ -341,6 +354,7 @@ class IceAgent:
         if self.state is not AgentState.CHECKING:
             return
         self._move_to(AgentState.CONFIRMED)
+        self._checker.forget_probes()
         self._give_up_at = float("inf")
         self._nomination.first_pair_is_valid(now + self._config.nomination_delay)
         self._events.append(PathConfirmed(path=pair.as_path()))

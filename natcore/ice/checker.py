@@ -27,6 +27,7 @@ from natcore.ice.nomination import Nomination
 from natcore.ice.outstanding import OutstandingCheck, OutstandingChecks
 from natcore.ice.pacing import Pacing
 from natcore.ice.pair import CandidatePair, PairState
+from natcore.ice.probes import SCHEDULE, Probes, SentProbe
 from natcore.ice.role import Role
 from natcore.ice.state import IceCounters
 
@@ -65,6 +66,7 @@ class Checker:
         self._nomination = nomination
         self._counters = counters
         self._outstanding = OutstandingChecks()
+        self._probes = Probes()
         self._opened: set[tuple[TransportAddress, TransportAddress]] = set()
         self._pacing = Pacing(config)
         self.opener_ttl: int | None = None
@@ -94,11 +96,36 @@ class Checker:
         return min((instant for instant in instants if instant is not None), default=None)
 
     def __contains__(self, transaction_id: stun.TransactionId) -> bool:
-        return transaction_id in self._outstanding
+        return transaction_id in self._outstanding or transaction_id in self._probes
 
     def take(self, transaction_id: stun.TransactionId) -> OutstandingCheck | None:
         """Forgets the check that this transaction is and returns it, or None."""
         return self._outstanding.take(transaction_id)
+
+    def probe(self, local: LocalCandidate, destination: TransportAddress, now: float) -> bytes:
+        """The bytes of a check that is sent once, at ``now``; see :mod:`natcore.ice.probes`."""
+        transaction_id, request = self.build(local)
+        transaction = stun.ClientTransaction(
+            transaction_id=transaction_id, request=request, schedule=SCHEDULE, now=now
+        )
+        transaction.handle_timer(now)
+        self._probes.add(
+            SentProbe(
+                local=local,
+                destination=destination,
+                transaction=transaction,
+                sent_as_controlling=self._role.is_controlling,
+            )
+        )
+        return request
+
+    def take_probe(self, transaction_id: stun.TransactionId) -> SentProbe | None:
+        """Forgets the probe that this transaction is and returns it, or None."""
+        return self._probes.take(transaction_id)
+
+    def forget_probes(self) -> None:
+        """There is a path: what other probes meet is of no use."""
+        self._probes.clear()
 
     def trigger(self, pair: CandidatePair) -> bool:
         """A check of the peer's came on this pair: ours is begun anew (RFC 8445 section 7.3.1.4).
@@ -117,6 +144,7 @@ class Checker:
     def clear(self) -> None:
         """Forgets every check."""
         self._outstanding.clear()
+        self._probes.clear()
 
     def build(self, local: LocalCandidate, *, nominates: bool = False) -> tuple[stun.TransactionId, bytes]:
         """The bytes of a new check from this candidate's base, with our role of this moment."""

@@ -5,6 +5,9 @@ consent, to the newest check and to the ones before it alike, if it came the way
 response says that the peer is there, not that it wants our data; with the code 403 it says that it does not
 want them any more (section 5.2), and the consent ends at once.
 
+Both sides check at about the same time, since the check of one has the other send its own: so both notice a
+break, also the one whose own NAT it is and who alone can show the server where it is now.
+
 A check that is not answered soon is followed by another. After a few the path is in doubt, long before the
 consent ends: its owner then looks for another one, and goes on with this one until it has it.
 
@@ -96,6 +99,11 @@ class Consent:
         """Data has had no answer for a while: checks now, unless a check is under way."""
         if not self._unanswered:
             self._next_check_at = min(self._next_check_at, now)
+
+    def peer_checks(self, now: float) -> None:
+        """The peer checks just now: so do we, unless we have lately, so that both notice a break alike."""
+        if now >= self.expires_at - self._config.consent_timeout + self._config.consent_interval / 2:
+            self.hurry(now)
 
     def begin_doubt(self, now: float) -> bool:
         """Whether the path has just come into doubt: true once, when a further check would be due."""

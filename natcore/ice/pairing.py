@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from natcore.address import TransportAddress
 from natcore.ice.candidate import Candidate, LocalCandidate
-from natcore.ice.check import IncomingCheck
 from natcore.ice.checklist import CheckList
 from natcore.ice.config import IceConfig
 from natcore.ice.pair import CandidatePair
@@ -44,13 +43,19 @@ class Pairing:
         own = next((mine for mine in self._local if mine.base == base), None)
         return self._held.get(base) if own is None else own
 
-    def pair_of(
-        self, check: IncomingCheck, source: TransportAddress, base: TransportAddress
+    def pair_at(
+        self, base: TransportAddress, remote: TransportAddress, *, priority: int
     ) -> CandidatePair | None:
-        """The pair on which a check came, added where it is new and there is room."""
-        pair = self.checklist.find(base, source)
+        """The pair on which an authentic message came, added where it is new and there is room.
+
+        Args:
+            base: where it arrived.
+            remote: where it came from.
+            priority: of the peer-reflexive candidate, where nobody has told us of that address.
+        """
+        pair = self.checklist.find(base, remote)
         local = self.local_at(base)
         if pair is not None or local is None:
             return pair
-        remote = self._remote.at(source, priority=check.priority)
-        return None if remote is None else self.checklist.add(local, remote)
+        candidate = self._remote.at(remote, priority=priority)
+        return None if candidate is None else self.checklist.add(local, candidate)

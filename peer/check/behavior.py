@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 from natcore.address import IPAddress, TransportAddress
 from natcore.discovery import (
+    BURST_SIZE,
     LIFETIME_SOCKETS,
-    SAMPLE_COUNT,
     SOCKET_COUNT,
     Discovery,
     DiscoveryReport,
@@ -66,13 +66,18 @@ async def discover(
     raise AssertionError("a discovery ends with a report")
 
 
-async def sample_ports(local: IPAddress, server: TransportAddress) -> PortSamples:
+async def sample_ports(local: IPAddress, server: TransportAddress, *, bursts: int = 2) -> PortSamples:
     """The ports that the NAT gives to new mappings now; instants are those of the event loop's clock.
+
+    Args:
+        local: the address to ask from.
+        server: a STUN server of its family.
+        bursts: of :data:`BURST_SIZE` mappings each.
 
     Raises:
         OSError: the sockets cannot be opened.
     """
-    drive = Drive(local, SAMPLE_COUNT)
+    drive = Drive(local, bursts * BURST_SIZE)
     with contextlib.closing(drive):
         agent = PortSampler(bases=drive.bases, server=server, random=secrets.token_bytes, now=drive.now)
         async for samples in drive.run(agent):

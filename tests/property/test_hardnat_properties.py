@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
 import msgspec
@@ -22,7 +23,8 @@ from natcore.hardnat import (
     plan,
 )
 from natcore.hardnat.behavior import MAX_SAMPLES
-from natcore.hardnat.ports import FIRST_PORT, LAST_PORT, Drift, PortPool, predicted, shuffled
+from natcore.hardnat.drift import Drift, predicted
+from natcore.hardnat.ports import FIRST_PORT, LAST_PORT, PortPool, shuffled
 from natcore.nat import FilteringBehavior, MappingBehavior, PortAllocation
 from tests.sim.pair import seeded
 
@@ -101,6 +103,46 @@ def test_predicted_ports_are_in_range(side: SideSummary, sockets: int, rate: flo
     if drift is not None:
         ports = list(islice(predicted(drift, sockets, rate), 3000))
         assert all(FIRST_PORT <= port <= LAST_PORT for port in ports)
+
+
+@st.composite
+def watched_nats(draw: st.DrawFn) -> tuple[SideSummary, Drift]:
+    """A sequential side's bursts, out of order and each with at most one old mapping; and the truth."""
+    step = draw(st.integers(1, 32)) * draw(st.sampled_from([1, -1]))
+    nat = Drift(port=draw(st.integers(FIRST_PORT, LAST_PORT)), step=step, age=0.0)
+    ages = draw(st.sampled_from([(0.3,), (0.3, 0.15), (10.3, 10.15, 0.3, 0.15)]))
+    taken, made = 0, 0
+    samples: list[PortSample] = []
+    for index, age in enumerate(ages):
+        others = draw(st.integers(0, 40)) if index else 0
+        old = draw(st.lists(st.integers(100, 1000), max_size=1))
+        taken, first = taken + others, made + others + 1
+        made = first + 3 - len(old)
+        places = draw(st.permutations([*range(first, made + 1), *(made - behind for behind in old)]))
+        samples += [PortSample(port=nat.port_after(place), age=age) for place in places]
+    side = SideSummary(allocation=PortAllocation.SEQUENTIAL, step=step, samples=tuple(samples))
+    port, watched = nat.port_after(made), ages[0] - ages[-1]
+    return side, Drift(port=port, step=step, age=ages[-1], taken=taken, watched=watched)
+
+
+@given(nat=watched_nats())
+def test_a_sequential_nat_is_found_in_disordered_bursts_with_old_mappings(
+    nat: tuple[SideSummary, Drift],
+) -> None:
+    side, truth = nat
+    assert Drift.of(side) == truth
+
+
+@given(nat=watched_nats(), data=st.data())
+def test_what_is_lost_makes_others_seem_as_much_busier_and_no_more(
+    nat: tuple[SideSummary, Drift], data: st.DataObject
+) -> None:
+    side, truth = nat
+    lost = data.draw(st.sampled_from(side.samples))
+    found = Drift.of(replace(side, samples=tuple(one for one in side.samples if one != lost)))
+    assert found is not None
+    assert abs(found.taken - truth.taken) <= 1
+    assert truth.port in (found.port, found.port_after(1))
 
 
 @given(one=SIDES, other=SIDES, limits=LIMITS, lateness=st.sampled_from([0.0, 0.003, 0.4]))

@@ -1,7 +1,7 @@
 """Two hard attempts against each other in virtual time: a probe is a word, and hearing it is meeting.
 
-Before they start, each host has taken samples of its NAT's ports, some a second old and some fresh, and both
-know each other's summary. A probe with a TTL passes its own NATs and dies on the way.
+Before they start, each host has taken two bursts of samples of its NAT's ports, and both know each other's
+summary. A probe with a TTL passes its own NATs and dies on the way.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 
 from natcore.address import TransportAddress
 from natcore.agent import Transmit
+from natcore.discovery.sampling import BURST_INTERVAL, BURST_SIZE
 from natcore.hardnat import (
     AttemptState,
     HardAttempt,
@@ -34,9 +35,12 @@ RTT = 0.040
 
 SERVER = TransportAddress(IPv4Address("198.51.100.10"), 10080)
 
-OLD_SAMPLES_AT, FRESH_SAMPLES_AT, START_AT = 1.0, 2.0, 2.1
-"""Seconds. What a client knows from its last registration, what it asks for when it wants a path, and when
-both have the other's summary: two and a half round trips later."""
+LOOK = 0.25
+"""Seconds before the start at which a client has begun its latest look at its NAT's ports, where it has just
+woken: two bursts, and two and a half round trips until both have the other's summary."""
+
+OLD_SOCKET, OLD_MAPPINGS = 999, 209
+"""A socket number of an earlier program's, and how many mappings the NAT has made since."""
 
 ANSWERS_AFTER = (0.0, 0.05, 0.15, 0.35, 0.75)
 """Seconds from hearing the peer: a triggered check and its repetitions (RFC 8445 section 7.3.1.4)."""
@@ -68,10 +72,11 @@ class HardHost:
     def base(self, index: int) -> TransportAddress:
         return TransportAddress(self.site.host.ip, self.site.host.port + index)
 
-    def sample(self, now: float) -> tuple[float, int]:
-        """The port that a socket gets which is used for nothing else."""
+    def sample(self, now: float, *, number: int | None = None) -> tuple[float, int]:
+        """The port of a socket that is used for nothing else, or of the one with this number."""
         self._sampled += 1
-        seen = self._network.observe(self.base(1000 + self._sampled), self._place, SERVER, now)
+        base = self.base(1000 + self._sampled if number is None else number)
+        seen = self._network.observe(base, self._place, SERVER, now)
         assert seen is not None
         return now, seen.port
 
@@ -81,11 +86,16 @@ class HardHost:
         assert seen is not None
         return seen
 
+    def check(self, peer: TransportAddress, now: float) -> None:
+        """Plain checks, which open our NAT and are in vain: to the peer's public endpoint and its host."""
+        for address in (peer, TransportAddress(IPv4Address("192.168.99.9"), 40000)):
+            self._network.observe(self.base(0), self._place, address, now)
+
     def receive_packet(self, packet: Packet, base: TransportAddress, now: float) -> None:
         if self.met_at is None:
             self.met_at = now
-            assert self.attempt is not None
-            self.attempt.succeed()
+            if self.attempt is not None:
+                self.attempt.succeed()
             self._answer = Transmit(data=b"answer", destination=packet.source, base=base)
             self._answers_at = [now + after for after in ANSWERS_AFTER]
 
@@ -94,15 +104,24 @@ class HardHost:
         return min((at for at in (attempt_at, *self._answers_at[:1]) if at is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
-        assert self.attempt is not None
-        self.attempt.handle_timer(now)
-        for probe in self.attempt.probes_to_send():
-            self.sent_at.append(now)
-            base = self.base(probe.socket_index)
-            self._send(Transmit(data=b"probe", destination=probe.destination, base=base, ttl=probe.ttl), now)
+        if self.attempt is not None:
+            self._probe(self.attempt, now)
         if self._answer is not None and self._answers_at and self._answers_at[0] <= now:
             self._answers_at.pop(0)
             self._send(self._answer, now)
+
+    def begin(self, attempt: HardAttempt) -> None:
+        """Makes an attempt, unless the peer has been heard on the socket of the plain checks."""
+        self.attempt = attempt
+        if self.met_at is not None:
+            attempt.succeed()
+
+    def _probe(self, attempt: HardAttempt, now: float) -> None:
+        attempt.handle_timer(now)
+        for probe in attempt.probes_to_send():
+            self.sent_at.append(now)
+            base = self.base(probe.socket_index)
+            self._send(Transmit(data=b"probe", destination=probe.destination, base=base, ttl=probe.ttl), now)
 
     def _send(self, transmit: Transmit, now: float) -> None:
         if transmit.ttl is None:
@@ -120,6 +139,8 @@ class Scene:
         background: new mappings that other hosts make at each NAT, a second.
         drop: the probability that a packet is lost on the link.
         skew: how much later the second side starts, in seconds.
+        looks: seconds before the start at which the second side began to look at its NAT's ports.
+        reuses: whether in each burst one socket has the number of an earlier one.
         limits: of both.
     """
 
@@ -127,6 +148,8 @@ class Scene:
     background: float = 0.0
     drop: float = 0.0
     skew: float = 0.010
+    looks: tuple[float, ...] = (LOOK,)
+    reuses: bool = False
     limits: HardNatLimits = field(default_factory=HardNatLimits)
 
 
@@ -174,15 +197,24 @@ class HardPair(Conversation):
         return host
 
     def meet(self) -> Result:
+        start_at = max(self._scene.looks) + 1.0
+        if self._scene.reuses:
+            for host in self.hosts:
+                host.sample(self.now, number=OLD_SOCKET)
+                for _ in range(OLD_MAPPINGS):
+                    host.sample(self.now)
         samples: list[list[tuple[float, int]]] = [[], []]
-        for instant, count in ((OLD_SAMPLES_AT, 12), (FRESH_SAMPLES_AT, 4)):
-            self.advance(instant - self.now)
-            for _ in range(count):
-                for index, host in enumerate(self.hosts):
-                    samples[index].append(host.sample(self.now))
-                self.advance(0.002)
+        looks = [(LOOK, 0), *((look, 1) for look in self._scene.looks)]
+        for before, index in sorted(
+            ((look - burst * BURST_INTERVAL, index) for look, index in looks for burst in range(2)),
+            reverse=True,
+        ):
+            self.advance(start_at - before - self.now)
+            samples[index] += self._burst(self.hosts[index])
         addresses = [VerifiedAddress(host.reflexive_address(self.now)) for host in self.hosts]
-        self.advance(START_AT - self.now)
+        self.advance(start_at - self.now)
+        for host, peer in zip(self.hosts, reversed(addresses), strict=True):
+            host.check(peer, self.now)
         sides = [
             summary(host.site.profile, taken, self.now, self._scene.limits)
             for host, taken in zip(self.hosts, samples, strict=True)
@@ -191,25 +223,33 @@ class HardPair(Conversation):
         for index, host in enumerate(self.hosts):
             budget = HostBudget(self._scene.limits).begin()
             assert budget is not None
-            host.attempt = HardAttempt(
-                plans[index],
-                peer=addresses[1 - index],
-                budget=budget,
-                random=seeded(f"{self._seed} {index}"),
-                now=self.now,
+            host.begin(
+                HardAttempt(
+                    plans[index],
+                    peer=addresses[1 - index],
+                    budget=budget,
+                    random=seeded(f"{self._seed} {index}"),
+                    now=self.now,
+                )
             )
             if index == 0:
                 self.advance(self._scene.skew)
         self.drive_while(self._is_running, limit=LIMIT, what="an end")
-        ended = self.now - START_AT
+        ended = self.now - start_at
         heard = [host.met_at for host in self.hosts]
         return Result(
-            seconds=max(at for at in heard if at) - START_AT if all(heard) else None,
+            seconds=max(at for at in heard if at) - start_at if all(heard) else None,
             ended=ended,
             packets=max(len(host.sent_at) for host in self.hosts),
             busiest=max(busiest_second(host.sent_at) for host in self.hosts),
             plans=plans,
         )
+
+    def _burst(self, host: HardHost) -> list[tuple[float, int]]:
+        old = [OLD_SOCKET] if self._scene.reuses else []
+        numbers: list[int | None] = [None] * (BURST_SIZE - len(old))
+        numbers[self._seed % BURST_SIZE : 0] = old
+        return [host.sample(self.now, number=number) for number in numbers]
 
     def _is_running(self) -> bool:
         return any(

@@ -17,7 +17,7 @@ from natcore.address import IPAddress, TransportAddress
 from natcore.agent import RandomBytes
 from natcore.channel import PeerSession, SocketsReleased
 from natcore.discovery import (
-    SAMPLE_COUNT,
+    BURST_SIZE,
     SOCKET_COUNT,
     Discovery,
     DiscoveryReport,
@@ -32,9 +32,9 @@ from natcore.endpoint import (
     SocketsWanted,
     WakingFailed,
 )
-from natcore.hardnat import HardNatLimits, PortSample, SideSummary
+from natcore.hardnat import MAX_SAMPLES, HardNatLimits, PortSample, SideSummary
 from natcore.nat import PortAllocation
-from peer.own_nat import SAMPLE_INTERVAL
+from peer.own_nat import FRESH_FOR, SAMPLE_INTERVAL
 from tests.sim.conversation import Participant
 from tests.sim.network import Network, Packet, Place
 
@@ -74,6 +74,7 @@ class NodeHost(Participant):
         self._asks_from: frozenset[TransportAddress] = frozenset()
         self._when_sampled: list[Callable[[float], None]] = []
         self._sample_at: float | None = None
+        self._samples: deque[tuple[int, float]] = deque(maxlen=MAX_SAMPLES)
         self._late: deque[tuple[float, bytes]] = deque()
         self._timer: float | None = None
 
@@ -90,9 +91,10 @@ class NodeHost(Participant):
         def ask(now: float) -> None:
             self._endpoint.connect(peer, now, early_data=early_data)
 
-        if self.counts_up:
+        is_fresh = bool(self._samples) and now - self._samples[-1][1] < FRESH_FOR
+        if self.counts_up and not is_fresh:
             self._when_sampled.append(ask)
-            self._sample(now)
+            self._sample(now, bursts=1)
         else:
             ask(now)
         self.drain(now)
@@ -177,6 +179,7 @@ class NodeHost(Participant):
                 for transmit in self._endpoint.datagrams_to_send():
                     self._network.send(transmit, self.place, now)
                 self._open -= set(bases)
+                self._samples.clear()
                 if self.counts_up:
                     self._sample(now)
 
@@ -188,11 +191,11 @@ class NodeHost(Participant):
         assert isinstance(self._asking, Discovery)
         self._asking.tcp_failed(server, now)
 
-    def _sample(self, now: float) -> None:
+    def _sample(self, now: float, *, bursts: int = 2) -> None:
         server = self._endpoint.server
         self._sample_at = now + SAMPLE_INTERVAL
         if server is not None:
-            bases = self._open_sockets(SAMPLE_COUNT)
+            bases = self._open_sockets(bursts * BURST_SIZE)
             self._ask(PortSampler(bases=bases, server=server, random=self._random, now=now), bases)
 
     def _ask(self, agent: Discovery | PortSampler, bases: Sequence[TransportAddress]) -> None:
@@ -212,7 +215,8 @@ class NodeHost(Participant):
                 return
             answer = ()
         assert self.report is not None
-        samples = [PortSample(port=port, age=now - at) for port, at in answer]
+        self._samples.extend(answer)
+        samples = [PortSample(port=port, age=now - at) for port, at in self._samples]
         summary = SideSummary.from_report(self.report, samples=samples, limits=self._limits)
         self._endpoint.set_nat(summary, now)
         waiting, self._when_sampled = self._when_sampled, []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from natcore.channel import (
@@ -155,3 +157,16 @@ def test_closing_before_there_is_a_path_lets_the_peer_give_up_by_itself() -> Non
     assert pair.anna.events(SessionConfirmed) == []
     (end,) = pair.anna.events(SessionEnded)
     assert end.reason is FailureReason.ONE_WAY
+
+
+def test_two_sides_check_their_path_at_the_same_time() -> None:
+    pair = SessionPair(make_sites("port-restricted", "port-restricted"))
+    pair.start()
+    pair.connect()
+    pair.advance(60.0)
+    before = len(pair.network.sent)
+    pair.advance(60.0)
+    checks = [at for at, _ in pair.network.sent[before:]]
+    # In bursts: a check, its answer and the other's own, within two round trips.
+    gaps = sorted(later - earlier for earlier, later in itertools.pairwise(checks))
+    assert [gap for gap in gaps if 4 * pair.link.latency < gap < 0.5 * CONFIG.consent_interval] == []

@@ -13,7 +13,7 @@ import pytest
 
 from natcore.hardnat import GiveUpReason, HardNatLimits, Technique
 from netlab.profiles import NatProfile, profile
-from tests.sim.hard import HardPair, Result, Scene
+from tests.sim.hard import LOOK, HardPair, Result, Scene
 
 SYMMETRIC, EASY, SEQUENTIAL = "symmetric", "port-restricted", "symmetric-sequential"
 
@@ -62,10 +62,20 @@ def series(
     background: float = 0.0,
     drop: float = 0.0,
     skew: float = 0.010,
+    looks: tuple[float, ...] = (LOOK,),
+    reuses: bool = False,
     opener_ttl: int | None = 5,
 ) -> Series:
     limits = HardNatLimits(opener_ttl=opener_ttl)
-    scene = Scene(profiles=(one, other), background=background, drop=drop, skew=skew, limits=limits)
+    scene = Scene(
+        profiles=(one, other),
+        background=background,
+        drop=drop,
+        skew=skew,
+        looks=looks,
+        reuses=reuses,
+        limits=limits,
+    )
     results = [HardPair(scene, seed).meet() for seed in range(count)]
     found = Series(results, sorted(one.seconds for one in results if one.seconds is not None))
     print(found)
@@ -141,6 +151,23 @@ def test_a_sequential_nat_is_predicted_from_one_endpoint(
 def test_two_sequential_nats_meet(background: float, drop: float, wanted: float) -> None:
     found = series(SEQUENTIAL, SEQUENTIAL, background=background, drop=drop)
     assert found.met >= wanted, found
+
+
+@pytest.mark.parametrize(("background", "wanted"), [(0.0, 0.99), (20.0, 0.95)])
+def test_what_was_seen_some_seconds_ago_foretells_enough(background: float, wanted: float) -> None:
+    """Of a callee that looks every ten seconds; the look before tells how fast others are."""
+    found = series(SEQUENTIAL, SEQUENTIAL, background=background, looks=(15.0, 5.0), count=100)
+    assert found.met >= wanted, found
+    easy = series(EASY, SEQUENTIAL, background=background, looks=(15.0, 5.0))
+    assert easy.met >= 0.99, easy
+    assert easy.within(0.5) <= 0.2, easy
+
+
+@pytest.mark.parametrize("other", [EASY, SEQUENTIAL])
+def test_a_socket_with_an_old_mapping_misleads_nobody(other: str) -> None:
+    found = series(SEQUENTIAL, other, background=20.0, reuses=True)
+    assert found.met >= 0.97, found
+    assert found.within(0.5) <= 0.2, found
 
 
 @pytest.mark.parametrize("other", ["adm-apdf-sequential", "apdm-adf-sequential", STEP])

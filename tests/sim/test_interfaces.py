@@ -15,7 +15,7 @@ from natcore.channel import (
     SessionEnded,
     SessionMoved,
 )
-from natcore.endpoint import Awoke
+from natcore.endpoint import Awoke, SessionStarted
 from natcore.ice import CandidateType, LocalCandidate
 from netlab.model import NatModel, models_of
 from netlab.profiles import profile
@@ -114,6 +114,22 @@ def test_a_path_moves_to_the_new_interface_at_once_and_nothing_is_lost() -> None
     for side in (pair.elsa, pair.anna):
         assert len(session_events(side, MessageConfirmed)) == 1
         assert not session_events(side, SessionEnded)
+
+
+def test_a_path_is_found_from_the_new_interface_where_none_was_found_yet() -> None:
+    pair = EndpointPair(make_sites("port-restricted", "port-restricted"), link=Link(latency=RTT / 2))
+    (router,) = models_of(profile("port-restricted"), CELL_IP, seed=77)
+    pair.network.connect(router, None)
+    pair.start()
+    pair.elsas.connect("anna", pair.now, early_data=b"from the door")
+    pair.drain(pair.elsa)
+    pair.drive_until(SessionStarted, pair.elsa)
+    switch(pair, router)
+    pair.advance(2.0)
+    (confirmed,) = session_events(pair.elsa, SessionConfirmed)
+    assert confirmed.path.base == CELL_HOST
+    assert [one.payload for one in session_events(pair.anna, DataReceived)] == [b"from the door"]
+    assert len(session_events(pair.elsa, MessageConfirmed)) == 1
 
 
 def test_who_has_no_interface_for_a_while_goes_on_with_the_next_one() -> None:

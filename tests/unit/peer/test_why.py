@@ -146,6 +146,14 @@ def test_a_lost_path_comes_first_with_what_to_do() -> None:
     assert advice(said) == [AFTER_LOSS]
 
 
+def test_a_path_that_is_lost_at_the_moment_is_not_said_to_be_there() -> None:
+    lost = TimelineEntry(at=34.0, event=TimelineEvent.PATH_LOST, detail="no answer on the path for 30 s")
+    sentences = explain(Evidence(peer="anna", path=PATH, timeline=(lost,), is_lost=True))
+    why = "no answer on the path for 30 s"
+    assert sentences[0] == f"there is no path to anna now ({why}): another is looked for; of the last one:"
+    assert "was found" in sentences[1]
+
+
 def test_a_closed_channel_is_no_failure() -> None:
     closed = ChannelClosed(peer="anna", detail="closed by anna")
     said = explain(Evidence(peer="anna", path=PATH, error=closed))

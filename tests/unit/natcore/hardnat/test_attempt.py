@@ -110,7 +110,7 @@ def test_success_stops_everything() -> None:
     scene.attempt.fail()
     assert scene.attempt.probes_to_send() == []
     assert scene.attempt.state is AttemptState.SUCCEEDED, "the end is final"
-    assert scene.host.is_free
+    assert scene.host.obstacle(1000.0) is None
 
 
 def test_failure_is_final_too_and_frees_the_host() -> None:
@@ -118,7 +118,7 @@ def test_failure_is_final_too_and_frees_the_host() -> None:
     scene.attempt.fail()
     scene.attempt.succeed()
     assert scene.attempt.state is AttemptState.FAILED
-    assert scene.host.is_free
+    assert scene.host.obstacle(1000.0) is None
 
 
 def test_too_early_a_timer_does_nothing_and_a_late_one_all_that_is_allowed() -> None:
@@ -128,14 +128,14 @@ def test_too_early_a_timer_does_nothing_and_a_late_one_all_that_is_allowed() -> 
     scene.attempt.handle_timer(100.001)
     assert scene.attempt.probes_to_send() == []
     scene.attempt.handle_timer(105.0)
-    assert len(scene.attempt.probes_to_send()) == 5, "20 ms of lateness at 4 ms a packet"
+    assert len(scene.attempt.probes_to_send()) == 5, "10 ms of lateness at 2 ms a packet"
 
 
 def test_who_gives_up_sends_nothing_and_fails_soon() -> None:
     scene = Scene(HARD, HARD)
     assert scene.attempt.get_timer() == 102.0
     scene.attempt.handle_timer(101.9)
-    assert not scene.host.is_free, "plain checks may go on"
+    assert scene.host.obstacle(101.9) is not None, "plain checks may go on"
     scene.attempt.handle_timer(102.0)
     assert scene.attempt.state is AttemptState.FAILED
     assert scene.attempt.sent == 0
@@ -164,3 +164,16 @@ def test_the_same_randomness_gives_the_same_probes() -> None:
     for scene in scenes:
         scene.drive(until=1.0)
     assert scenes[0].sent == scenes[1].sent
+
+
+def test_openers_that_die_behind_our_nat_leave_twice_as_fast() -> None:
+    """But for what one second may see; those that go all the way keep to the rate."""
+    for ttl, seconds in ((5, 0.5), (None, 1.0)):
+        limits = HardNatLimits(packet_rate=200, max_packets=600, opener_ttl=ttl)
+        scene = Scene(replace(HARD, packet_rate=200), EASY, limits)
+        scene.drive()
+        times = [at for at, _ in scene.sent]
+        assert times[199] == pytest.approx(seconds, abs=0.01)
+        assert times[200] >= 1.0 - 1e-6
+        spoken = [at for at, probe in scene.sent[2 * 256 :]]
+        assert spoken[50] - spoken[0] == pytest.approx(50 / 200, abs=0.01)

@@ -42,5 +42,7 @@ def test_who_tries_all_other_ports_has_met() -> None:
 
 def test_the_median_is_1_2_seconds_in_the_full_range_and_sooner_in_a_pool() -> None:
     assert median_seconds(256, 64512, 250) == pytest.approx(1.21, abs=0.01)
+    assert median_seconds(256, 64512, 250, speed=2) == pytest.approx(0.955, abs=0.01)
+    assert median_seconds(256, 1024, 250, speed=2) == pytest.approx(0.107, abs=0.01)
     assert median_seconds(512, 64512, 250) == pytest.approx(1.196, abs=0.01)
     assert median_seconds(256, 1024, 250) == pytest.approx(0.15, abs=0.01)

@@ -87,7 +87,7 @@ def test_birthday_probing_has_its_numbers() -> None:
     assert (hard.sockets, hard.packets, hard.opener_ttl) == (256, 768, 5)
     assert (easy.sockets, easy.packets, easy.opener_ttl) == (0, 2000, None)
     assert easy.probability == hard.probability > 0.999
-    assert easy.median_seconds == hard.median_seconds == pytest.approx(1.2, abs=0.05)
+    assert easy.median_seconds == hard.median_seconds == pytest.approx(0.95, abs=0.05)
     assert easy.duration == hard.duration == pytest.approx(8 + 1.024 + 1.0)
     assert easy.rate == 250
 
@@ -162,3 +162,10 @@ def test_odds_of_two_sequential_nats_fall_with_what_others_take() -> None:
 
 def test_unknown_behaviour_is_said() -> None:
     assert "could not be measured" in planned(SideSummary(sockets=9), HARD).evidence
+
+
+def test_openers_die_behind_our_nat_where_its_distance_is_known() -> None:
+    assert plan(HARD, EASY, HardNatLimits()).opener_ttl == 5
+    assert plan(HARD, EASY, HardNatLimits(), opener_ttl=2).opener_ttl == 2
+    assert plan(HARD, EASY, HardNatLimits(opener_ttl=None), opener_ttl=2).opener_ttl is None
+    assert plan(EASY, HARD, HardNatLimits(), opener_ttl=2).opener_ttl is None, "who sprays means to arrive"
