@@ -268,6 +268,7 @@ class AwakeAgent:
             self.address = ReflexiveAddress(mapped.address)
             self._events.append(Awoke(address=self.address, rtt=rtt))
         self._is_failing = False
+        self.handle_timer(now)  # the proof leaves before what the owner asks for now that it is Awake
 
     def _fail(self, reason: str) -> None:
         if not self._is_failing:

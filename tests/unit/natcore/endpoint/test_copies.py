@@ -34,6 +34,7 @@ from tests.sim.pair import seeded
 from tests.unit.natcore.endpoint.rehearsed_server import (
     BASE,
     INTRODUCTION,
+    REFLEXIVE,
     REGISTERED,
     SERVER,
     RehearsedServer,
@@ -98,6 +99,21 @@ def test_who_was_not_observed_says_it_over_tcp_alone() -> None:
     server.endpoint.connect("anna", 0.0)
     assert server.copies_heard() == []
     assert server.heard() == [Connect(target="anna")]
+
+
+def test_the_proof_of_our_address_leaves_before_the_first_wish() -> None:
+    server = RehearsedServer()
+    server.endpoint.wake(0.0)
+    server.register()
+    (request,) = server.sent()
+    seen = stun.XorMappedAddress(REFLEXIVE), stun.AddressToken(b"thistokn")
+    key = stun.short_term_key(REGISTERED.key)
+    answer = stun.success_response(stun.Message.decode(request.data), seen, key)
+    server.endpoint.receive_datagram(answer, SERVER, BASE, 0.0)
+    server.endpoint.connect("anna", 0.0)
+    proof, copy = (stun.Message.decode(one.data) for one in server.sent())
+    assert proof.get(stun.AddressToken) == seen[1]
+    assert copy.method is stun.Method.CONTROL
 
 
 def test_a_wish_that_is_longer_than_a_datagram_goes_over_tcp_alone() -> None:
