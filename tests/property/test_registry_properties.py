@@ -19,6 +19,7 @@ from natcore.control.messages import (
     encode,
 )
 from natcore.registry import ConnectionId, RegistryConfig
+from natcore.stun import ControlSequence, Data, Message, MessageClass, Method, TransactionId, Username
 from tests.unit.natcore.registry.conversation import Conversation, publication
 
 IDS = st.sampled_from(["elsa", "anna", "olaf", "not an id", ""])
@@ -190,3 +191,20 @@ def test_any_text_as_an_id_or_a_target_gets_an_answer_that_encodes(text: str) ->
     talk.send_bytes(elsa, encode(Connect(target=text)))
     assert len(talk.told[connection]) >= 1
     assert len(talk.told[elsa]) >= 2
+
+
+@given(words=st.lists(st.tuples(st.integers(0, 9), st.binary(max_size=300)), max_size=20))
+def test_any_bytes_over_udp_with_the_session_s_key_are_counted(words: list[tuple[int, bytes]]) -> None:
+    talk = Conversation()
+    session = talk.session(talk.reachable("elsa"))
+    for sequence, word in words:
+        datagram = Message(
+            method=Method.CONTROL,
+            message_class=MessageClass.INDICATION,
+            transaction_id=TransactionId(bytes(12)),
+            attributes=(Username(session.session), ControlSequence(sequence), Data(word)),
+        )
+        talk.hear_copy(datagram.encode(key=session.key.encode()))
+    counters = talk.registry.counters
+    assert counters.copies + counters.discarded_copies == len(words)
+    assert counters.introductions == 0
