@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from natcore import stun
 from natcore.address import ReflexiveAddress, TransportAddress
 from natcore.agent import RandomBytes, Transmit
-from natcore.control.copies import ServerCopy, servers_copies
+from natcore.control.copies import COPY_COUNT, ServerCopy, servers_copies
 from natcore.control.messages import Connect
 from natcore.errors import DecodeError
 
@@ -186,10 +186,10 @@ class AwakeAgent:
             self.discarded += 1
 
     def send_copy(self, message: Connect) -> None:
-        """Says over UDP as well, once, what goes over TCP; not before the server has observed us."""
+        """Says over UDP as well what goes over TCP; not before the server has observed us."""
         data = None if self.address is None else self._copies.encode(message, self._random)
         if data is not None:
-            self._transmits.append(Transmit(data=data, destination=self.server, base=self.base))
+            self._transmits += [Transmit(data=data, destination=self.server, base=self.base)] * COPY_COUNT
 
     def next_copy(self) -> ServerCopy | None:
         """Hands over the oldest control message that came over UDP; it comes over TCP as well."""

@@ -22,7 +22,7 @@ import msgspec
 
 from natcore.address import ReflexiveAddress, TransportAddress
 from natcore.agent import RandomBytes, random_token
-from natcore.control.copies import clients_copies
+from natcore.control.copies import COPY_COUNT, clients_copies
 from natcore.control.messages import (
     ID_PATTERN,
     MAX_ID_LENGTH,
@@ -519,7 +519,7 @@ class Registry:
         self._send(client.connection, message)
         copy = copy_for(client, message, self._random)
         if copy is not None:
-            self._commands.append(copy)
+            self._commands.extend([copy] * COPY_COUNT)
 
     def _fault(self, held: Connection, code: FaultCode, reason: str) -> None:
         self._send(held.id, Fault(code=code, reason=reason))

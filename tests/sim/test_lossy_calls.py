@@ -40,14 +40,14 @@ def call(pair: EndpointPair) -> float:
     return (at - began_at) / RTT
 
 
-def slow_call(seeds: range) -> float:
-    """The 95th percentile, in round trips."""
+def slow_call(seeds: range, *, percentile: int = 95) -> float:
+    """That percentile, in round trips."""
     times = sorted(call(make_pair(seed)) for seed in seeds)
-    return times[len(times) * 95 // 100]
+    return times[len(times) * percentile // 100]
 
 
 def test_a_tenth_of_loss_costs_few_calls_more_than_six_round_trips() -> None:
-    assert slow_call(SEEDS) < 6.0
+    assert slow_call(SEEDS, percentile=98) < 6.0, "so far off that 95 of any 100 calls are quicker"
 
 
 def test_without_copies_over_udp_a_lost_segment_costs_more_than_that(monkeypatch: pytest.MonkeyPatch) -> None:

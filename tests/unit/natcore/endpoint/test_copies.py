@@ -6,7 +6,7 @@ import pytest
 
 from natcore import stun
 from natcore.address import TransportAddress
-from natcore.control.copies import clients_copies
+from natcore.control.copies import COPY_COUNT, clients_copies
 from natcore.control.messages import (
     ClientMessage,
     Connect,
@@ -68,7 +68,9 @@ def test_the_copy_bears_the_nonce_of_what_goes_over_tcp() -> None:
     server = awake()
     server.endpoint.connect("anna", 0.0)
     server.heard()
-    (transmit,) = server.sent()
+    sent = server.sent()
+    transmit = sent[0]
+    assert sent == [transmit] * COPY_COUNT
     assert (transmit.destination, transmit.base) == (SERVER, BASE)
     wish = server.copies.receive(stun.Message.decode(transmit.data))
     assert wish == Connect(target="anna", nonce=server.nonces[0])
@@ -111,7 +113,7 @@ def test_the_proof_of_our_address_leaves_before_the_first_wish() -> None:
     answer = stun.success_response(stun.Message.decode(request.data), seen, key)
     server.endpoint.receive_datagram(answer, SERVER, BASE, 0.0)
     server.endpoint.connect("anna", 0.0)
-    proof, copy = (stun.Message.decode(one.data) for one in server.sent())
+    proof, copy, *_ = (stun.Message.decode(one.data) for one in server.sent())
     assert proof.get(stun.AddressToken) == seen[1]
     assert copy.method is stun.Method.CONTROL
 
