@@ -1,9 +1,9 @@
 """Copies over UDP of the control messages that somebody waits for (docs/protocol.md, "Control over UDP").
 
 TCP repeats a lost segment after 200 ms or more, six round trips of an ordinary path. So a message that stands
-between a ``connect`` and the first check goes over UDP as well, ``COPY_COUNT`` times, and the first that
-arrives counts. What enters: messages to send, received STUN indications of :data:`Method.CONTROL`. What
-leaves: such indications, and messages. What is always true: a copy is believed once, only with the session's key, and only
+between a ``connect`` and the first check goes over UDP as well, ``COPY_COUNT`` times; the first that arrives
+counts. What enters: messages to send, received STUN indications of :data:`Method.CONTROL`. What leaves: such
+indications, and messages. What is always true: a copy is believed once, only with the session's key, and only
 where it is of a kind that may come so. TCP alone stays reliable: nothing here is waited for or answered.
 """
 
