@@ -7,6 +7,7 @@ seconds on one monotonic clock that the shell chose; an agent compares instants 
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -15,6 +16,12 @@ from natcore.address import TransportAddress
 
 RandomBytes = Callable[[int], bytes]
 """A source of randomness: ``secrets.token_bytes`` in production, a counter or a seeded one in tests."""
+
+
+def random_token(random: RandomBytes, length: int) -> str:
+    """Base64 of ``length`` random bytes, a multiple of three so that no padding is needed."""
+    return b64encode(random(length)).decode("ascii")
+
 
 EventT_co = TypeVar("EventT_co", covariant=True)
 

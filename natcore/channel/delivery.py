@@ -26,6 +26,8 @@ class DeliveryConfig:
         initial_rto: first repetition without a known round-trip time (RFC 6298 section 2 says 1 s; a
             session that has just measured its path can be quicker).
         min_rto: never repeat sooner: leaves time for a peer that is busy.
+        early_grace: a message that went out early is repeated once its confirmation is overdue by so much and
+            half a round trip: the answer that was sent right before it has come, so the peer is not busy.
         max_rto: cap of the doubling, low enough for a dozen copies within ``give_up_after``.
         give_up_after: from when a message's turn came to saying that it is unconfirmed.
         max_waiting: messages; one more is our owner's mistake.
@@ -33,6 +35,7 @@ class DeliveryConfig:
 
     initial_rto: float = 0.25
     min_rto: float = 0.1
+    early_grace: float = 0.02
     max_rto: float = 1.0
     give_up_after: float = 10.0
     max_waiting: int = 1000
@@ -83,22 +86,27 @@ class MessageSender:
             return self._current.number, self._current.payload
         return self._waiting[0] if self._waiting else None
 
-    def begin_early(self, now: float) -> None:
-        """Counts the first message as sent: its owner sends copies ahead of a confirmed path."""
-        current = self._begin(now, None)
+    def sent_early(self, now: float) -> None:
+        """Counts the message whose turn it is as sent: its owner sends a copy ahead of a confirmed path."""
+        current = self._current or self._begin(now, None)
         if current is not None:
             current.sends = 1  # without sent_at: where the copy that counts went is not known
+            current.resend_at = now
 
     def path_confirmed(self, now: float, *, path_rtt: float | None) -> None:
         """Starts the clock of a message that went out early: it has this long from now, not from then.
 
-        Its confirmation is probably under way, so it is not repeated at once, unless a round trip has passed
-        since it left: then its copies died at a NAT that the peer had not opened yet.
+        Its confirmation is probably under way right behind the answer to the check that its last copy
+        followed, so it is not repeated before half a round trip and ``early_grace`` have passed beyond that.
+        Where they have passed already, its copies died at a NAT that the peer had not opened yet.
         """
         if self._current is not None:
-            left_at = now if path_rtt is None else self._current.resend_at + path_rtt
+            left_at = self._current.resend_at
+            rtt = now - left_at if path_rtt is None else path_rtt
+            patience = min(self._config.min_rto, rtt / 2 + self._config.early_grace)
             self._current.give_up_at = now + self._config.give_up_after
-            self._current.resend_at = max(now, left_at + self._config.min_rto)
+            self._current.resend_at = max(now, left_at + rtt + patience)
+            self._current.rto = self._rto_at(rtt)
 
     def path_replaced(self, now: float) -> None:
         """Gives the message that is on its way its whole time again, and repeats it at once."""
@@ -155,7 +163,7 @@ class MessageSender:
             return None
         number, payload = self._waiting.popleft()
         rtt = path_rtt if self.rtt is None else self.rtt
-        rto = self._config.initial_rto if rtt is None else max(self._config.min_rto, 2 * rtt)
+        rto = self._config.initial_rto if rtt is None else self._rto_at(rtt)
         self._current = _OnItsWay(
             number=number,
             payload=payload,
@@ -164,6 +172,9 @@ class MessageSender:
             resend_at=now,
         )
         return self._current
+
+    def _rto_at(self, rtt: float) -> float:
+        return max(self._config.min_rto, 2 * rtt)
 
 
 class MessageReceiver:

@@ -65,13 +65,12 @@ class DataExchange:
         self._next_datagram += 1
         return data
 
-    def early_message(self, now: float, *, is_first: bool) -> bytes | None:
+    def early_message(self, now: float) -> bytes | None:
         """A copy of the message whose turn it is, ahead of a confirmed path; None where there is none."""
         message = self.messages.peek()
         if message is None:
             return None
-        if is_first:
-            self.messages.begin_early(now)
+        self.messages.sent_early(now)
         return self._encode(FrameType.MESSAGE, *message)
 
     def due_message(self, now: float, *, path_rtt: float | None) -> bytes | None:

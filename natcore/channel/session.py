@@ -7,7 +7,8 @@ five-tuple and are told apart by their first byte (RFC 7983).
 **Early data.** A message that is waiting when the session starts is sent right behind the first check to each
 address, because that check has just opened our NAT and the peer's has been opened by its own. It so arrives
 1.5 round trips after ``connect``, which no exchange of questions and answers can reach. The price is a copy
-to each of the first few addresses before any has answered; ``MAX_EARLY_COPIES`` bounds it, and the frame can
+to each of the first few addresses before any has answered, and another one behind each check that is
+repeated, for where the check was lost the copy may be too. ``MAX_EARLY_COPIES`` bounds it, and the frame can
 be read by nobody's session but the peer's.
 
 **A path that breaks.** A rebooted NAT or another network ends a path and not the session. When checks of the
@@ -65,8 +66,8 @@ from natcore.ice import (
 _Way = tuple[TransportAddress, TransportAddress]
 """Our base and the peer's address: where a frame leaves from and goes to."""
 
-MAX_EARLY_COPIES = 4
-"""Addresses that get a copy of early data: the host and reflexive candidates of an ordinary peer."""
+MAX_EARLY_COPIES = 12
+"""Copies of early data: three to each of the host and reflexive candidates of an ordinary peer."""
 
 SILENCE = 1.0
 """Seconds after the peer's last data at which the path is checked, once: a NAT that has forgotten the one who
@@ -540,8 +541,7 @@ class PeerSession:
     def _send_early(self, event: CheckStarted, now: float) -> None:
         if self._early_copies_left == 0:
             return
-        is_first = self._early_copies_left == MAX_EARLY_COPIES
-        data = self._exchange.early_message(now, is_first=is_first)
+        data = self._exchange.early_message(now)
         if data is not None:
             self._early_copies_left -= 1
             self._send_frame(data, (event.base, event.destination))

@@ -159,10 +159,12 @@ class Connect(_Message, frozen=True, kw_only=True, tag="connect"):
     Attributes:
         renews: the session whose path is to be found anew (an ICE restart, RFC 8445 section 2.4); None for a
             new session.
+        nonce: another one for each; the same in the copy that goes over UDP, so that it is carried out once.
     """
 
     target: str
     renews: _Token | None = None
+    nonce: _Token | None = None
 
 
 class Decline(_Message, frozen=True, kw_only=True, tag="decline"):
@@ -275,11 +277,16 @@ class Declined(_Message, frozen=True, kw_only=True, tag="declined"):
 
 
 class ConnectRefused(_Message, frozen=True, kw_only=True, tag="connect-refused"):
-    """No introduction to ``target``: it is unknown or asleep, or the asker is."""
+    """No introduction to ``target``: it is unknown or asleep, or the asker is.
+
+    Attributes:
+        nonce: of the :class:`Connect` that this answers, if that had one.
+    """
 
     target: str
     code: FaultCode
     reason: _Text
+    nonce: _Token | None = None
 
 
 class Fault(_Message, frozen=True, kw_only=True, tag="fault"):

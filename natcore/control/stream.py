@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -46,14 +46,19 @@ class _Envelope(msgspec.Struct):
     type: str
 
 
-def _decoders(kinds: Iterable[type[Any]]) -> dict[str, msgspec.json.Decoder[Any]]:
+Decoders = Mapping[str, "msgspec.json.Decoder[Any]"]
+"""By the ``type`` of the messages that they decode."""
+
+
+def decoders_of(kinds: Iterable[type[Any]]) -> Decoders:
+    """One for each of these messages; they keep no state."""
     return {kind.__struct_config__.tag: msgspec.json.Decoder(kind) for kind in kinds}
 
 
 # Made once: a server has a stream for each of ten thousand clients. Decoders keep no state.
 _envelope_decoder = msgspec.json.Decoder(_Envelope)
-_client_decoders = _decoders(CLIENT_MESSAGES)
-_server_decoders = _decoders(SERVER_MESSAGES)
+_client_decoders = decoders_of(CLIENT_MESSAGES)
+_server_decoders = decoders_of(SERVER_MESSAGES)
 
 
 class ControlStream(Generic[MessageT]):
@@ -62,7 +67,7 @@ class ControlStream(Generic[MessageT]):
     Use :func:`client_stream` for what a server receives and :func:`server_stream` for what a client does.
     """
 
-    def __init__(self, decoders: Mapping[str, msgspec.json.Decoder[Any]]) -> None:
+    def __init__(self, decoders: Decoders) -> None:
         self._decoders = decoders
         self._buffer = bytearray()
         self._ready: deque[MessageT | MalformedLine] = deque()
@@ -84,7 +89,7 @@ class ControlStream(Generic[MessageT]):
             if not self._fits(whole, ended=True):
                 return
             if whole.strip():
-                self._ready.append(self._decode(whole))
+                self._ready.append(decode_line(whole, self._decoders))
         self._buffer += rest
         self._fits(self._buffer, ended=False)
 
@@ -101,16 +106,18 @@ class ControlStream(Generic[MessageT]):
         self._ready.append(MalformedLine(code=FaultCode.LINE_TOO_LONG, detail=detail))
         return False
 
-    def _decode(self, line: bytes) -> MessageT | MalformedLine:
-        try:
-            kind = _envelope_decoder.decode(line).type
-            decoder = self._decoders.get(kind)
-            if decoder is None:
-                return MalformedLine(code=FaultCode.UNKNOWN_TYPE, detail=f"type {kind[:32]!a}")
-            return cast(MessageT, decoder.decode(line))
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
-            # ValidationError is a DecodeError; its text quotes field names and never values.
-            return MalformedLine(code=FaultCode.BAD_MESSAGE, detail=ascii(str(exc))[1:-1][:200])
+
+def decode_line(line: bytes, decoders: Decoders) -> Any:
+    """The message of one line, as one of these decodes it, or a :class:`MalformedLine`."""
+    try:
+        kind = _envelope_decoder.decode(line).type
+        decoder = decoders.get(kind)
+        if decoder is None:
+            return MalformedLine(code=FaultCode.UNKNOWN_TYPE, detail=f"type {kind[:32]!a}")
+        return decoder.decode(line)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
+        # ValidationError is a DecodeError; its text quotes field names and never values.
+        return MalformedLine(code=FaultCode.BAD_MESSAGE, detail=ascii(str(exc))[1:-1][:200])
 
 
 def client_stream() -> ControlStream[ClientMessage]:

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from natcore import stun
 from natcore.address import ReflexiveAddress, TransportAddress
 from natcore.agent import RandomBytes, Transmit
+from natcore.control.copies import ServerCopy, servers_copies
+from natcore.control.messages import Connect
 from natcore.errors import DecodeError
 
 MIN_REFRESH_INTERVAL = 1.0
@@ -94,7 +96,7 @@ class AwakeAgent:
 
     Attributes:
         address: what the server saw last, or None.
-        discarded: datagrams that were no authentic answer.
+        discarded: datagrams that were no authentic answer, and no copy of a control message.
         observed_at: when the request was sent that the server answered last; before the start for none.
     """
 
@@ -114,6 +116,8 @@ class AwakeAgent:
         self.discarded = 0
         self._session = session
         self._key = stun.short_term_key(key)
+        self._copies = servers_copies(session, key)
+        self._heard: deque[ServerCopy] = deque()
         self._config = config
         self._interval = config.interval_for(mapping_lifetime)
         self._random = random
@@ -166,6 +170,9 @@ class AwakeAgent:
         except DecodeError:
             self.discarded += 1
             return
+        if message.method is stun.Method.CONTROL:
+            self._receive_copy(message)
+            return
         transaction = self._transaction
         if transaction is None or message.transaction_id != transaction.transaction_id:
             self.discarded += 1
@@ -177,6 +184,16 @@ class AwakeAgent:
             self._succeed(message, transaction, (base, source), now)
         else:
             self.discarded += 1
+
+    def send_copy(self, message: Connect) -> None:
+        """Says over UDP as well, once, what goes over TCP; not before the server has observed us."""
+        data = None if self.address is None else self._copies.encode(message, self._random)
+        if data is not None:
+            self._transmits.append(Transmit(data=data, destination=self.server, base=self.base))
+
+    def next_copy(self) -> ServerCopy | None:
+        """Hands over the oldest control message that came over UDP; it comes over TCP as well."""
+        return self._heard.popleft() if self._heard else None
 
     def handle_timer(self, now: float) -> None:
         """Sends, repeats, gives up."""
@@ -207,6 +224,13 @@ class AwakeAgent:
         """When :meth:`handle_timer` is due next."""
         due = None if self._transaction is None else self._transaction.get_timer()
         return self._next_request_at if due is None else due
+
+    def _receive_copy(self, datagram: stun.ReceivedMessage) -> None:
+        message = self._copies.receive(datagram)
+        if message is None:
+            self.discarded += 1
+        else:
+            self._heard.append(message)
 
     def _begin(self, now: float) -> None:
         self._sequence += 1
@@ -244,6 +268,7 @@ class AwakeAgent:
             self.address = ReflexiveAddress(mapped.address)
             self._events.append(Awoke(address=self.address, rtt=rtt))
         self._is_failing = False
+        self.handle_timer(now)  # the proof leaves before what the owner asks for now that it is Awake
 
     def _fail(self, reason: str) -> None:
         if not self._is_failing:

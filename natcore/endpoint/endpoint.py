@@ -7,7 +7,7 @@ datagram finds whom it is for:
 =====================================  ==========================================================
 a datagram that is ...                 goes to
 =====================================  ==========================================================
-STUN, from the server's UDP endpoint   the Awake agent
+STUN, from the server's UDP endpoint   the Awake agent; a control message comes back from there
 a STUN request                         the session whose user name fragment its USERNAME begins with
 a STUN response                        the session that has its transaction outstanding
 a data frame                           the session that its session field names
@@ -26,7 +26,7 @@ from typing import assert_never
 
 from natcore import stun
 from natcore.address import IPAddress, ReflexiveAddress, TransportAddress
-from natcore.agent import RandomBytes, Transmit
+from natcore.agent import RandomBytes, Transmit, random_token
 from natcore.channel import (
     MAX_PAYLOAD_SIZE,
     PeerSession,
@@ -35,6 +35,7 @@ from natcore.channel import (
     SessionEnded,
     SocketsReleased,
 )
+from natcore.control.copies import RecentNames
 from natcore.control.messages import (
     Announcement,
     Change,
@@ -81,6 +82,21 @@ from natcore.errors import DecodeError, MisuseError
 from natcore.hardnat import HardNatLimits, SideSummary
 from natcore.ice import Candidate, Credentials, LocalCandidate
 from natcore.ice.credentials import MAX_UFRAG_LENGTH
+
+NONCE_BYTES = 12
+"""96 bits of randomness in 16 characters: no two wishes of a client ever share one."""
+
+MAX_REMEMBERED_INTRODUCTIONS = 1024
+"""Far more than the server introduces while TCP lags behind UDP; one that were taken for new would be
+declined, and so end at the peer what has just begun."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """A ``connect`` that was not answered yet, with what is to be sent early."""
+
+    nonce: str
+    early_data: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +155,8 @@ class ClientEndpoint:
         self._observed: ReflexiveAddress | None = None
         self._mapping_lifetime: float | None = None
         self._opener_ttl: int | None = None
-        self._pending: dict[str, bytes | None] = {}
+        self._pending: dict[str, _Wish] = {}
+        self._introductions = RecentNames(MAX_REMEMBERED_INTRODUCTIONS)
         self._sessions = Sessions(config.limits)
         self._transmits: list[Transmit] = []
         self._events: deque[EndpointEvent] = deque()
@@ -282,9 +299,8 @@ class ClientEndpoint:
             raise MisuseError(f"an introduction to {target} has been asked for already")
         if len(self._pending) >= self._config.max_pending:
             raise MisuseError(f"{len(self._pending)} introductions are pending already")
-        self._pending[target] = early_data
         # Asked even where our list says no: the list may be behind, the server is not.
-        self.registration.send(Connect(target=target))
+        self._pending[target] = _Wish(nonce=self._ask_for(target), early_data=early_data)
 
     def abandon_connect(self, target: str) -> None:
         """Loses interest in an introduction that has not come yet."""
@@ -320,8 +336,11 @@ class ClientEndpoint:
     ) -> None:
         """Takes one datagram from any socket."""
         if self._awake is not None and self._awake.is_from_server(source) and stun.is_stun(data):
-            self._awake.receive_datagram(data, source, base, now)
+            awake = self._awake
+            awake.receive_datagram(data, source, base, now)
             self._collect_awake()
+            while (message := awake.next_copy()) is not None:
+                self._receive_message(message, now)
             return
         session = self._sessions.of_datagram(data)
         if session is None:
@@ -377,7 +396,7 @@ class ClientEndpoint:
             case Declined():
                 self._receive_decline(message, now)
             case ConnectRefused():
-                self._refuse(message.target, message.code, message.reason)
+                self._receive_refusal(message)
             case Fault():
                 self._receive_fault(message)
             case Goodbye():
@@ -405,6 +424,8 @@ class ClientEndpoint:
             self._begin_awake(message, now)
 
     def _receive_introduction(self, message: Introduction, now: float) -> None:
+        if not self._introductions.take(message.session):
+            return  # its copy was quicker
         if message.renews is not None:
             self._receive_renewal(message, message.renews, now)
             return
@@ -415,7 +436,7 @@ class ClientEndpoint:
             if was_asked:
                 self._refuse(message.peer, *obstacle)
             return
-        early_data = self._pending.pop(message.peer) if was_asked else None
+        early_data = self._pending.pop(message.peer).early_data if was_asked else None
         session = PeerSession(
             name=message.session,
             peer=message.peer,
@@ -533,6 +554,11 @@ class ClientEndpoint:
                 ConnectionUnusable(reason=f"the server does not speak our protocol ({line.detail})")
             )
 
+    def _receive_refusal(self, message: ConnectRefused) -> None:
+        wish = self._pending.get(message.target)
+        if wish is not None and message.nonce in (None, wish.nonce):  # else it is a copy, of an earlier wish
+            self._refuse(message.target, message.code, message.reason)
+
     def _refuse(self, target: str, code: FaultCode, reason: str) -> None:
         if target in self._pending:
             del self._pending[target]
@@ -615,7 +641,17 @@ class ClientEndpoint:
         for name in self._renewals.due(self._awake.observed_at):
             session = self._sessions.called(name)
             if session is not None:
-                self.registration.send(Connect(target=session.peer, renews=name))
+                self._ask_for(session.peer, renews=name)
+
+    def _ask_for(self, target: str, *, renews: str | None = None) -> str:
+        """Sends a ``connect`` and its copy; returns their nonce."""
+        nonce = random_token(self._random, NONCE_BYTES)
+        wish = Connect(target=target, renews=renews, nonce=nonce)
+        self.registration.send(wish)
+        if self._awake is not None:
+            self._awake.send_copy(wish)
+            self._transmits += self._awake.datagrams_to_send()
+        return nonce
 
 
 def _remote_candidates(wire: Iterable[WireCandidate]) -> list[Candidate]:

@@ -1,7 +1,7 @@
 """Sends checks: which pair is next, when it starts, when it is repeated (RFC 8445 sections 6.1.4.2 and 14).
 
 What enters: the check list, whose pairs are ordinary or triggered, and time. What leaves: datagrams, and the
-news that a first check went somewhere. What comes back is the agent's business.
+news that a first check, or a repeated one, went somewhere. What comes back is the agent's business.
 
 **The opener.** A check that arrives at a NAT which has not sent towards its sender is unsolicited. Most NATs
 drop it and no harm is done. A naive one takes it for its own, and the endpoint that the peer was told of is
@@ -43,7 +43,7 @@ class Checker:
         opener_ttl: of the first datagram to each reflexive address: hops to our NAT and one more, as a router
             at hop h forwards what has a TTL of h + 1. None where the distance is not known: no openers.
         transmits: what is waiting to be sent.
-        started: first checks that have been put there and not been told of.
+        started: first and repeated checks that have been put there and not been told of.
     """
 
     def __init__(
@@ -228,15 +228,16 @@ class Checker:
                 self._counters.checks_sent += 1
                 pair = check.pair
                 self.transmits.append(Transmit(data=request, destination=pair.destination, base=pair.base))
-                self._note_opened(pair)
+                self._note_opened(pair, is_repeated=check.transaction.requests_sent > 1)
                 continue
             if check.nominates:
                 self._nomination.is_lost(check.pair)
             check.pair.fail()
 
-    def _note_opened(self, pair: CandidatePair) -> None:
+    def _note_opened(self, pair: CandidatePair, *, is_repeated: bool) -> None:
+        """A triggered check is not told of: what goes behind those is under way already."""
         key = (pair.base, pair.destination)
-        if key not in self._opened:
+        if is_repeated or key not in self._opened:
             self._opened.add(key)
             self.started.append(CheckStarted(base=pair.base, destination=pair.destination))
 

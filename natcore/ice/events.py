@@ -36,7 +36,10 @@ class Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckStarted:
-    """The first check ever towards a remote address went out: our NAT is open for it from now on."""
+    """The first check ever towards a remote address went out, or a check there was repeated.
+
+    Our NAT is open for the address from then on; what is sent now goes the same way.
+    """
 
     base: TransportAddress
     destination: TransportAddress

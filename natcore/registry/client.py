@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from dataclasses import dataclass, field
 
 from natcore.address import ReflexiveAddress, TransportAddress
-from natcore.agent import RandomBytes
-from natcore.control.messages import ClientId, ClientMessage, ClientStatus, Publish, Status
+from natcore.control.copies import ControlCopies, RecentNames
+from natcore.control.messages import ClientId, ClientMessage, ClientStatus, Connect, Publish, Status
 from natcore.control.stream import ControlStream, client_stream
 from natcore.registry.commands import ConnectionId
 from natcore.registry.token_bucket import TokenBucket
@@ -19,9 +18,8 @@ KEY_BYTES = 24
 """192 bits in 32 characters; RFC 8489 section 9.1.1 asks for 128 at least."""
 
 
-def random_token(random: RandomBytes, length: int) -> str:
-    """Base64 of ``length`` random bytes, a multiple of three so that no padding is needed."""
-    return b64encode(random(length)).decode("ascii")
+MAX_REMEMBERED_WISHES = 32
+"""Of one client: more than its introductions at once and in a second, by which TCP may lag behind UDP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +31,14 @@ class Observation:
         transaction: its transaction id.
         source: where it came from.
         is_proven: whether it repeated what had been sent to that source.
+        local: our endpoint that it came to.
     """
 
     sequence: int
     transaction: bytes
     source: TransportAddress
     is_proven: bool
+    local: TransportAddress = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,7 @@ class Client:
         connection: the TCP connection that it lives on.
         session: USERNAME of its Awake requests.
         key: the password of these, in characters.
+        copies: what this session says and hears over UDP beside TCP.
         introductions: how many more it may cause now.
         publications: how many more it may send now.
         observation: the last believed Awake request of this session.
@@ -71,12 +72,14 @@ class Client:
         published: its ICE credentials and candidates.
         published_at: when, seconds.
         meetings: its newest introductions, by their names, oldest first.
+        wishes: the newest ``connect`` messages that were judged, by their nonces.
     """
 
     id: ClientId
     connection: ConnectionId
     session: str
     key: str
+    copies: ControlCopies[Connect]
     introductions: TokenBucket
     publications: TokenBucket
     observation: Observation | None = None
@@ -84,6 +87,7 @@ class Client:
     published: Publish | None = None
     published_at: float = 0.0
     meetings: dict[str, Meeting] = field(default_factory=dict)
+    wishes: RecentNames = field(default_factory=lambda: RecentNames(MAX_REMEMBERED_WISHES))
 
     @property
     def is_awake(self) -> bool:

@@ -28,6 +28,8 @@ class Counters:
         unknown_sessions: Awake requests for a session that does not exist.
         forged_awakes: Awake requests whose MESSAGE-INTEGRITY does not fit the session.
         replayed_awakes: authentic ones that are not newer than the last.
+        copies: control messages that came over UDP and were believed.
+        discarded_copies: those of no session, forged, old, or of a kind that may not come so.
     """
 
     connections: int = 0
@@ -48,3 +50,5 @@ class Counters:
     unknown_sessions: int = 0
     forged_awakes: int = 0
     replayed_awakes: int = 0
+    copies: int = 0
+    discarded_copies: int = 0

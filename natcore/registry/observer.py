@@ -10,7 +10,9 @@ datagram                           answer                          counted as
 =================================  ==============================  =================
 not STUN, damaged                  none                            undecodable
 Binding request of classic STUN    see natcore.registry.reflection          bindings
-of our own method                  see natcore.registry.reflection link_messages
+of two servers' own method         see natcore.registry.reflection link_messages
+a client's control message         none                            copies
+one not believed                   none                            discarded_copies
 not a Binding request              none                            unexpected
 Binding request, no USERNAME       see natcore.registry.reflection          bindings
 USERNAME of no session             401 if not larger               unknown_sessions
@@ -32,6 +34,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from natcore.address import TransportAddress
+from natcore.control.messages import Connect
 from natcore.errors import DecodeError
 from natcore.registry.client import Client, Observation
 from natcore.registry.counters import Counters
@@ -63,11 +66,13 @@ class Finding:
         answer: what to send, or None.
         client: whose address its source is now, or None if it proves nothing new.
         is_news: whether that source, or whether it is proven, differs from what the last one showed.
+        wish: what a client said, and who.
     """
 
     answer: Answer | None = None
     client: Client | None = None
     is_news: bool = False
+    wish: tuple[Client, Connect] | None = None
 
 
 _NOTHING = Finding()
@@ -92,6 +97,8 @@ class Observer:
             return self._examine_classic(data, arrival, now)
         if request.method is Method.SERVER_LINK:
             return Finding(answer=self._reflector.receive_link(request, arrival, now))
+        if request.method is Method.CONTROL:
+            return self._receive_copy(request)
         is_request = (request.method, request.message_class) == (Method.BINDING, MessageClass.REQUEST)
         if not is_request or arrival.source.port == 0:  # nobody can be answered, or reached, at port 0
             self._counters.unexpected_datagrams += 1
@@ -104,6 +111,17 @@ class Observer:
             self._counters.unknown_sessions += 1
             return _unauthenticated(request, arrival)
         return self._authenticate(client, request, arrival)
+
+    def _receive_copy(self, datagram: ReceivedMessage) -> Finding:
+        """A control message. Where it came from proves nothing and changes nothing."""
+        username = datagram.get(Username)
+        client = None if username is None else self._sessions.get(username.value)
+        message = None if client is None else client.copies.receive(datagram)
+        if client is None or message is None:
+            self._counters.discarded_copies += 1
+            return _NOTHING
+        self._counters.copies += 1
+        return Finding(wish=(client, message))
 
     def _examine_classic(self, data: bytes, arrival: Arrival, now: float) -> Finding:
         request = ClassicRequest.decode(data) if arrival.source.port else None
@@ -130,6 +148,7 @@ class Observer:
             transaction=request.transaction_id,
             source=arrival.source,
             is_proven=request.get(AddressToken) == token,
+            local=arrival.local,
         )
         last = client.observation
         if last == observation:

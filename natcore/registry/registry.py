@@ -21,7 +21,8 @@ from typing import assert_never
 import msgspec
 
 from natcore.address import ReflexiveAddress, TransportAddress
-from natcore.agent import RandomBytes
+from natcore.agent import RandomBytes, random_token
+from natcore.control.copies import clients_copies
 from natcore.control.messages import (
     ID_PATTERN,
     MAX_ID_LENGTH,
@@ -51,7 +52,7 @@ from natcore.control.stream import MalformedLine
 from natcore.errors import DecodeError
 from natcore.registry.announcer import Announcer
 from natcore.registry.batches import room_beside, split_rows
-from natcore.registry.client import KEY_BYTES, SESSION_BYTES, Client, Connection, random_token
+from natcore.registry.client import KEY_BYTES, SESSION_BYTES, Client, Connection
 from natcore.registry.commands import (
     Broadcast,
     CloseControl,
@@ -62,6 +63,7 @@ from natcore.registry.commands import (
     SendDatagram,
 )
 from natcore.registry.config import RegistryConfig
+from natcore.registry.copies import copy_for
 from natcore.registry.counters import Counters
 from natcore.registry.introductions import (
     believed_part,
@@ -215,6 +217,8 @@ class Registry:
         if finding.answer is not None:
             self._commands.append(_sending(finding.answer))
         self._tell_operator()
+        if finding.wish is not None:
+            self._connect_early(*finding.wish)
         if finding.client is not None:
             self._observe(finding.client, ReflexiveAddress(source))
             if finding.is_news:
@@ -302,7 +306,7 @@ class Registry:
         elif isinstance(message, Decline):
             self._decline(held.client, message)
         else:
-            self._connect(held.client, message.target, message.renews)
+            self._connect(held.client, message)
 
     def _register(self, held: Connection, message: Register) -> None:
         if held.client is not None:
@@ -378,24 +382,40 @@ class Registry:
             self._announcer.add(ClientChange(id=client.id, change=Change.AWAKE))
         self._trickle(client, is_paid=True)
 
-    def _connect(self, asker: Client, target_id: str, renews: str | None) -> None:
-        target = self._clients.get(target_id)
-        refused = refusal(asker, target_id, target, self._now)
-        if refused is not None:
+    def _connect(self, asker: Client, wish: Connect) -> None:
+        if wish.nonce is not None and not asker.wishes.take(wish.nonce):
+            return  # its copy was quicker
+        target = self._clients.get(wish.target)
+        refused = refusal(asker, wish.target, target, self._now)
+        if refused is None and target is not None:
+            self._introduce(asker, target, wish.renews)
+        elif refused is not None:
             self.counters.refusals += 1
             # Cut to what an id can be, so that the answer fits a line whatever was asked for.
+            target_id = wish.target[:MAX_ID_LENGTH]
             answer = ConnectRefused(
-                target=target_id[:MAX_ID_LENGTH], code=refused.code, reason=refused.reason
+                target=target_id, code=refused.code, reason=refused.reason, nonce=wish.nonce
             )
-            self._send(asker.connection, answer)
+            self._tell(asker, answer)
+
+    def _connect_early(self, asker: Client, wish: Connect) -> None:
+        """As :meth:`_connect`, of a copy that came over UDP: a refusal is for the one on TCP to hear.
+
+        The copy may have overtaken what makes the wish right: what the client published just before.
+        """
+        target = self._clients.get(wish.target)
+        if wish.nonce is None or wish.nonce in asker.wishes or target is None:
             return
-        assert target is not None  # refusal() has an answer to that
+        if refusal(asker, wish.target, target, self._now) is None and asker.wishes.take(wish.nonce):
+            self._introduce(asker, target, wish.renews)
+
+    def _introduce(self, asker: Client, target: Client, renews: str | None) -> None:
         self.counters.introductions += 1
         session = random_token(self._random, SESSION_BYTES)
         told_asker = introduction_of(target, session=session, controlling=True, renews=renews, now=self._now)
         told_target = introduction_of(asker, session=session, controlling=False, renews=renews, now=self._now)
-        self._send(asker.connection, told_asker)
-        self._send(target.connection, told_target)
+        self._tell(asker, told_asker)
+        self._tell(target, told_target)
         note_meeting(session, asker, target, self._now)
 
     def _trickle(self, client: Client, *, is_paid: bool) -> None:
@@ -408,7 +428,7 @@ class Registry:
             return
         for name, peer in meetings:
             if self._clients.get(peer.id) is peer:
-                self._send(peer.connection, trickle_of(client, session=name, now=self._now))
+                self._tell(peer, trickle_of(client, session=name, now=self._now))
 
     def _decline(self, client: Client, message: Decline) -> None:
         """Once for each introduction; of others nothing is known, and nothing said."""
@@ -416,7 +436,7 @@ class Registry:
         if meeting is None or self._clients.get(meeting.peer.id) is not meeting.peer:
             return
         told = Declined(session=message.session, code=message.code, reason=message.reason)
-        self._send(meeting.peer.connection, told)
+        self._tell(meeting.peer, told)
 
     # --- clients come, wake and go --------------------------------------------------------------------
 
@@ -427,6 +447,7 @@ class Registry:
             connection=held.id,
             session=session,
             key=key,
+            copies=clients_copies(session, key),
             introductions=TokenBucket(
                 rate=config.introduction_rate, burst=config.introduction_burst, now=now
             ),
@@ -443,6 +464,7 @@ class Registry:
         del self._sessions[client.session]
         self._sessions[session] = client
         client.connection, client.session, client.key, client.observation = held.id, session, key, None
+        client.copies = clients_copies(session, key)
         return client
 
     def _observe(self, client: Client, address: ReflexiveAddress) -> None:
@@ -491,6 +513,13 @@ class Registry:
 
     def _send(self, connection: ConnectionId, message: ServerMessage) -> None:
         self._commands.append(SendControl(connection=connection, message=message))
+
+    def _tell(self, client: Client, message: ServerMessage) -> None:
+        """Sends what somebody waits for, over UDP as well where the client has proven to be."""
+        self._send(client.connection, message)
+        copy = copy_for(client, message, self._random)
+        if copy is not None:
+            self._commands.append(copy)
 
     def _fault(self, held: Connection, code: FaultCode, reason: str) -> None:
         self._send(held.id, Fault(code=code, reason=reason))

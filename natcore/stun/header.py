@@ -55,6 +55,8 @@ class Method(IntEnum):
     CHANNEL_BIND = 0x009
     SERVER_LINK = 0x0DA
     """Ours, between two rendezvous servers, from the Expert Review range."""
+    CONTROL = 0x0DB
+    """Ours, between a client and its rendezvous server, from the same range."""
 
 
 class MessageClass(IntEnum):
@@ -78,6 +80,7 @@ ALLOWED_CLASSES: Mapping[Method, frozenset[MessageClass]] = MappingProxyType(
         Method.CREATE_PERMISSION: _TRANSACTION,
         Method.CHANNEL_BIND: _TRANSACTION,
         Method.SERVER_LINK: frozenset({MessageClass.INDICATION}),
+        Method.CONTROL: frozenset({MessageClass.INDICATION}),
     }
 )
 """The classes that each method's messages may have; others do not decode (RFC 8489 section 6.3)."""

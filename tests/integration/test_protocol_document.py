@@ -30,6 +30,7 @@ USERNAME, INTEGRITY, XOR_MAPPED_ADDRESS, FINGERPRINT = 0x0006, 0x0008, 0x0020, 0
 PRIORITY, USE_CANDIDATE, ICE_CONTROLLED, ICE_CONTROLLING = 0x0024, 0x0025, 0x8029, 0x802A
 AWAKE_SEQUENCE = 0xDA01
 ADDRESS_TOKEN = 0xDA04
+CONTROL, CONTROL_SEQUENCE, DATA = 0x02BB, 0xDA05, 0x0013
 MESSAGE, ACKNOWLEDGEMENT, CLOSE = 81, 82, 83
 PEER_REFLEXIVE_PRIORITY = 110 << 24 | 65535 << 8 | 255
 
@@ -88,7 +89,8 @@ class Client:
         registered = self.hear("registered")
         self.server = ("127.0.0.1", int(registered["endpoints"][0].rpartition(":")[2]))
         self.say("publish", ufrag=self.ufrag, pwd=self.pwd, candidates=[])
-        self.wake(registered["session"], registered["key"].encode())
+        self.session, self.key = registered["session"].encode(), registered["key"].encode()
+        self.wake(self.session, self.key)
 
     def say(self, kind: str, **fields: Any) -> None:
         self.tcp.sendall(json.dumps({"type": kind, **fields}).encode() + b"\n")
@@ -101,14 +103,29 @@ class Client:
                 return message
         raise AssertionError(f"the server closed before it said {kind}")
 
-    def wake(self, session: str, key: bytes) -> None:
+    def say_copy(self, number: int, kind: str, **fields: Any) -> None:
+        """Over UDP, and here not over TCP."""
+        line = json.dumps({"type": kind, **fields}).encode()
+        attributes = {USERNAME: self.session, CONTROL_SEQUENCE: number.to_bytes(8, "big"), DATA: line}
+        self.udp.sendto(stun(CONTROL, os.urandom(12), attributes, self.key), self.server)
+
+    def hear_copy(self, number: int) -> dict[str, Any]:
+        data, source = self.udp.recvfrom(2048)
+        kind, _, said = unstun(data, self.key)
+        assert (source, kind, said[USERNAME]) == (self.server, CONTROL, self.session)
+        assert int.from_bytes(said[CONTROL_SEQUENCE], "big") == number
+        assert len(data) <= 1200
+        message: dict[str, Any] = json.loads(said[DATA])
+        return message
+
+    def wake(self, session: bytes, key: bytes) -> None:
         token = self.ask_awake(session, key, 7, {})
         assert self.ask_awake(session, key, 8, {ADDRESS_TOKEN: token}) == token
 
-    def ask_awake(self, session: str, key: bytes, number: int, proof: dict[int, bytes]) -> bytes:
+    def ask_awake(self, session: bytes, key: bytes, number: int, proof: dict[int, bytes]) -> bytes:
         """One Awake request; the token of its answer."""
         transaction = os.urandom(12)
-        attributes = {USERNAME: session.encode(), AWAKE_SEQUENCE: number.to_bytes(8, "big"), **proof}
+        attributes = {USERNAME: session, AWAKE_SEQUENCE: number.to_bytes(8, "big"), **proof}
         self.udp.sendto(stun(REQUEST, transaction, attributes, key), self.server)
         data, source = self.udp.recvfrom(2048)
         assert source == self.server
@@ -185,6 +202,8 @@ class Session:
     def receive(self, data: bytes, source: Address) -> None:
         if 80 <= data[0] <= 83:
             self.receive_frame(data, source)
+        elif data[:2] == CONTROL.to_bytes(2, "big"):
+            pass  # it has come over TCP
         elif data[:2] == REQUEST.to_bytes(2, "big"):
             _, transaction, attributes = unstun(data, self.ours[1])
             assert attributes[USERNAME] == self.ours[0] + b":" + self.theirs[0]
@@ -238,8 +257,12 @@ def test_a_client_made_from_the_page_delivers_early_data_to_a_listener(server: R
     arguments = ("listen", "--id", "anna", "--server", server.address, "--once", "--json")
     with Program("peer", *arguments) as listener, registered("elsa", server) as elsa:
         server.wait_for_line("anna Awake")
-        elsa.say("connect", target="anna")
-        session = Session(elsa, elsa.hear("introduction"))
+        wish = {"target": "anna", "nonce": "aWishOfElsas"}
+        elsa.say_copy(5, "connect", **wish)
+        introduction = elsa.hear_copy(1)
+        elsa.say("connect", **wish)
+        assert elsa.hear("introduction") == introduction
+        session = Session(elsa, introduction)
         assert session.is_controlling
         session.run_until(
             lambda: session.is_nominated and 1 in session.acknowledged, early_data=b"hello \xc3\xa9"

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 from hypothesis import given
 from hypothesis import strategies as st
 
+from natcore import stun
 from natcore.address import IPAddress, TransportAddress
 from natcore.control.messages import (
     Announcement,
@@ -30,6 +31,7 @@ from natcore.control.messages import (
 )
 from natcore.endpoint import ClientEndpoint, EndpointConfig, RegistrationConfirmed, SessionLimits
 from tests.sim.pair import SERVER, EndpointPair, local_host, make_sites, seeded
+from tests.unit.natcore.endpoint.rehearsed_server import REGISTERED, RehearsedServer
 
 BASE = TransportAddress(IPv4Address("192.168.7.10"), 40000)
 ICE_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -188,6 +190,26 @@ def test_any_words_of_the_server_are_survived(chunks: list[bytes]) -> None:
     assert len(endpoint.sessions) <= 4
     endpoint.connection_lost(20.0)
     look_after(endpoint, 20.0)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.one_of(SERVER_MESSAGES.map(encode), st.binary(max_size=200))))
+)
+def test_whatever_comes_over_udp_with_the_session_s_key_is_survived(words: list[tuple[int, bytes]]) -> None:
+    server = RehearsedServer(config=EndpointConfig(limits=SessionLimits(in_all=4)))
+    server.awaken()
+    for sequence, word in words:
+        attributes = stun.Username(REGISTERED.session), stun.ControlSequence(sequence), stun.Data(word[:1200])
+        datagram = stun.Message(
+            method=stun.Method.CONTROL,
+            message_class=stun.MessageClass.INDICATION,
+            transaction_id=stun.TransactionId(bytes(12)),
+            attributes=attributes,
+        ).encode(key=REGISTERED.key.encode())
+        server.endpoint.receive_datagram(datagram, SERVER, BASE, 0.0)
+        look_after(server.endpoint, 0.0)
+    assert len(server.endpoint.sessions) <= 4
+    assert server.endpoint.registration.is_registered
 
 
 @given(st.lists(SERVER_MESSAGES, max_size=8), st.lists(st.integers(1, 200), min_size=1, max_size=20))

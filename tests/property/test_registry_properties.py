@@ -19,6 +19,7 @@ from natcore.control.messages import (
     encode,
 )
 from natcore.registry import ConnectionId, RegistryConfig
+from natcore.stun import ControlSequence, Data, Message, MessageClass, Method, TransactionId, Username
 from tests.unit.natcore.registry.conversation import Conversation, publication
 
 IDS = st.sampled_from(["elsa", "anna", "olaf", "not an id", ""])
@@ -36,6 +37,7 @@ class Population(RuleBasedStateMachine):
         self.talk = Conversation(RegistryConfig(max_clients=3, max_unregistered=2))
         self.connections: list[ConnectionId] = []
         self.requests: list[bytes] = []
+        self.copies: list[bytes] = []
         self.keys: list[str] = []
 
     def pick(self, number: int) -> ConnectionId | None:
@@ -95,6 +97,24 @@ class Population(RuleBasedStateMachine):
         if session is not None:
             self.requests.append(self.talk.awake_request(session, sequence))
             self.talk.datagram(self.requests[-1], source)
+
+    @rule(number=NUMBERS, client_id=IDS, nonce=st.sampled_from(["one1", "two2"]), is_said_too=st.booleans())
+    def somebody_asks_over_udp(self, number: int, client_id: str, nonce: str, is_said_too: bool) -> None:
+        connection = self.pick(number)
+        if connection is not None and self.session(number) is not None:
+            wish = Connect(target=client_id, nonce=nonce)
+            before = self.talk.registry.counters.introductions
+            self.copies.append(self.talk.say_copy(connection, wish))
+            if is_said_too:
+                self.talk.say(connection, wish)
+            assert self.talk.registry.counters.introductions <= before + 1
+
+    @rule(number=NUMBERS, source=ADDRESSES)
+    def an_old_wish_comes_again(self, number: int, source: TransportAddress) -> None:
+        if self.copies:
+            before = self.talk.registry.counters.introductions
+            self.talk.hear_copy(self.copies[number % len(self.copies)], source)
+            assert self.talk.registry.counters.introductions == before
 
     @rule(number=NUMBERS, source=ADDRESSES)
     def an_old_datagram_comes_again(self, number: int, source: TransportAddress) -> None:
@@ -171,3 +191,20 @@ def test_any_text_as_an_id_or_a_target_gets_an_answer_that_encodes(text: str) ->
     talk.send_bytes(elsa, encode(Connect(target=text)))
     assert len(talk.told[connection]) >= 1
     assert len(talk.told[elsa]) >= 2
+
+
+@given(words=st.lists(st.tuples(st.integers(0, 9), st.binary(max_size=300)), max_size=20))
+def test_any_bytes_over_udp_with_the_session_s_key_are_counted(words: list[tuple[int, bytes]]) -> None:
+    talk = Conversation()
+    session = talk.session(talk.reachable("elsa"))
+    for sequence, word in words:
+        datagram = Message(
+            method=Method.CONTROL,
+            message_class=MessageClass.INDICATION,
+            transaction_id=TransactionId(bytes(12)),
+            attributes=(Username(session.session), ControlSequence(sequence), Data(word)),
+        )
+        talk.hear_copy(datagram.encode(key=session.key.encode()))
+    counters = talk.registry.counters
+    assert counters.copies + counters.discarded_copies == len(words)
+    assert counters.introductions == 0

@@ -21,7 +21,7 @@ from netlab.model import CARRIER_SIDE_ADDRESS, NatModel, models_of
 from netlab.profiles import Boundary, NatProfile, profile
 from tests.sim.conversation import Conversation, EventT, Participant
 from tests.sim.network import Link, Network, Place
-from tests.sim.server import ServerHost
+from tests.sim.server import LossyTcp, ServerHost
 
 SERVER = TransportAddress(IPv4Address("198.51.100.1"), 10080)
 CONTROLLING_IP = IPv4Address("203.0.113.7")
@@ -227,11 +227,16 @@ class EndpointPair(Conversation):
         link: Link | None = None,
         seed: int = 1,
         config: EndpointConfig | None = None,
+        tcp_penalty: float | None = None,
     ) -> None:
+        """Puts them where the sites are; ``tcp_penalty`` makes the link lose TCP's segments as well."""
         self.link = link or Link()
         super().__init__(Network(self.link, seed=seed))
+        tcp = None
+        if tcp_penalty is not None:
+            tcp = LossyTcp(drop=self.link.drop, penalty=tcp_penalty, chance=random.Random(f"{seed} tcp"))
         self.server = ServerHost(
-            SERVER, self.network, latency=self.link.latency, random=seeded(f"{seed} server")
+            SERVER, self.network, latency=self.link.latency, random=seeded(f"{seed} server"), tcp=tcp
         )
         self.take_part(self.server)
         self.elsa, self.anna = attach(self.network, sites, ("elsa", "anna"), seed)

@@ -1,9 +1,11 @@
-"""The rendezvous server in virtual time: the real registry, and TCP connections as pipes that only delay."""
+"""The rendezvous server in virtual time: the real registry, and TCP connections as pipes that delay."""
 
 from __future__ import annotations
 
-from collections import deque
+import heapq
 from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
 
 from natcore.address import TransportAddress
 from natcore.agent import RandomBytes, Transmit
@@ -24,6 +26,25 @@ from tests.sim.network import Network, Packet
 Sink = Callable[[bytes, float], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossyTcp:
+    """What a lossy way does to TCP: nothing is lost, and what was comes late, with all that is behind it.
+
+    Attributes:
+        drop: the probability that a segment is lost; each write is one.
+        penalty: seconds until it is repeated: Linux waits 200 ms and a round trip at least.
+        chance: what is lost.
+    """
+
+    drop: float
+    penalty: float
+    chance: Random
+
+    def delay(self) -> float:
+        """Seconds by which the next segment comes late."""
+        return self.penalty if self.chance.random() < self.drop else 0.0
+
+
 class ServerHost:
     """The server on the internet.
 
@@ -41,6 +62,7 @@ class ServerHost:
         latency: float,
         random: RandomBytes,
         offer: Offer = NO_OFFER,
+        tcp: LossyTcp | None = None,
     ) -> None:
         self.registry = Registry(RegistryConfig(), random, offer)
         self.address = address
@@ -49,7 +71,10 @@ class ServerHost:
         self._network = network
         self._latency = latency
         self._sinks: dict[ConnectionId, Sink] = {}
-        self._pipe: deque[tuple[float, Sink, bytes]] = deque()  # one latency for all, so a queue
+        self._tcp = tcp
+        self._pipe: list[tuple[float, int, Sink, bytes]] = []
+        self._piped = 0
+        self._newest: dict[tuple[ConnectionId, bool], float] = {}
         for ip in {address.ip, *offer.others}:
             network.attach(ip, None, self)
 
@@ -75,7 +100,7 @@ class ServerHost:
                 self._carry_out(now)
 
         if data:
-            self._pipe.append((now + self._latency, arrive, data))
+            self._pass(connection, True, arrive, data, now)
 
     def receive_packet(self, packet: Packet, base: TransportAddress, now: float) -> None:
         if not self.is_gone:
@@ -89,7 +114,7 @@ class ServerHost:
 
     def handle_timer(self, now: float) -> None:
         while self._pipe and self._pipe[0][0] <= now:
-            _, sink, data = self._pipe.popleft()
+            _, _, sink, data = heapq.heappop(self._pipe)
             sink(data, now)
         if not self.is_gone:
             self.registry.handle_timer(now)
@@ -112,4 +137,13 @@ class ServerHost:
                     pass  # the tests look at the goodbye
 
     def _send(self, connection: ConnectionId, data: bytes, now: float) -> None:
-        self._pipe.append((now + self._latency, self._sinks[connection], data))
+        self._pass(connection, False, self._sinks[connection], data, now)
+
+    def _pass(self, connection: ConnectionId, is_ours: bool, sink: Sink, data: bytes, now: float) -> None:
+        """One segment, behind those that the same side has sent before."""
+        late = 0.0 if self._tcp is None else self._tcp.delay()
+        way = connection, is_ours
+        at = max(now + self._latency + late, self._newest.get(way, 0.0))
+        self._newest[way] = at
+        self._piped += 1
+        heapq.heappush(self._pipe, (at, self._piped, sink, data))

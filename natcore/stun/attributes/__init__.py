@@ -16,6 +16,7 @@ from natcore.stun.attributes.behavior import (
     ResponseOrigin,
     ResponsePort,
 )
+from natcore.stun.attributes.control import ControlSequence
 from natcore.stun.attributes.ice import IceControlled, IceControlling, Priority, UseCandidate
 from natcore.stun.attributes.server_link import ServerLink
 from natcore.stun.attributes.shapes import AddressFamily
@@ -66,6 +67,7 @@ __all__ = [
     "AwakeSequence",
     "ChangeRequest",
     "ChannelNumber",
+    "ControlSequence",
     "Data",
     "DontFragment",
     "ErrorCode",

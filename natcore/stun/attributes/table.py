@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from natcore.errors import DecodeError
-from natcore.stun.attributes import alternate_port, awake, behavior, ice, server_link, stun, turn
+from natcore.stun.attributes import alternate_port, awake, behavior, control, ice, server_link, stun, turn
 from natcore.stun.attributes.attribute import Attribute, InvalidAttribute, UnknownAttribute
 from natcore.stun.header import TransactionId
 
@@ -55,6 +55,7 @@ _KNOWN: tuple[type[Attribute], ...] = (
     awake.AddressToken,
     alternate_port.AlternatePort,
     server_link.ServerLink,
+    control.ControlSequence,
 )
 
 ATTRIBUTES: Mapping[int, type[Attribute]] = MappingProxyType({kind.TYPE: kind for kind in _KNOWN})

@@ -114,7 +114,7 @@ def test_abandoning_names_every_message_in_order_and_leaves_nothing() -> None:
 
 def test_an_early_message_has_its_patience_from_the_path_on() -> None:
     sender = make_sender(b"early")
-    sender.begin_early(0.0)
+    sender.sent_early(0.0)
     sender.path_confirmed(9.9, path_rtt=None)
     assert sender.take_expired(19.8) is None
     assert sender.take_expired(19.9) == 1
@@ -122,19 +122,30 @@ def test_an_early_message_has_its_patience_from_the_path_on() -> None:
 
 @pytest.mark.parametrize(
     ("confirmed_at", "path_rtt", "repeated_at"),
-    [(0.04, 0.04, 0.14), (0.3, 0.3, 0.4), (0.3, None, 0.4), (2.0, 0.04, 2.0)],
+    [(0.04, 0.04, 0.08), (0.3, 0.3, 0.4), (0.3, None, 0.4), (2.0, 0.04, 2.0)],
     ids=["in time", "in time on a long way", "nobody knows", "long after its copies died at a NAT"],
 )
 def test_an_early_message_is_repeated_once_its_confirmation_is_overdue(
     confirmed_at: float, path_rtt: float | None, repeated_at: float
 ) -> None:
     sender = make_sender(b"early")
-    sender.begin_early(0.0)
+    sender.sent_early(0.0)
     sender.path_confirmed(confirmed_at, path_rtt=path_rtt)
     assert sender.take_due(repeated_at - 0.001, path_rtt=path_rtt) is None
     assert sender.take_due(repeated_at + 1e-9, path_rtt=path_rtt) == (1, b"early")
     assert sender.receive_acknowledgement(1, repeated_at + 0.1)
     assert sender.rtt is None, "nobody knows which copy was answered"
+
+
+def test_the_clock_of_an_early_message_counts_from_its_last_copy() -> None:
+    sender = make_sender(b"early")
+    sender.sent_early(0.0)
+    sender.sent_early(0.05)
+    sender.path_confirmed(0.09, path_rtt=0.04)
+    assert sender.take_due(0.129, path_rtt=0.04) is None
+    assert sender.take_due(0.1301, path_rtt=0.04) == (1, b"early")
+    assert sender.take_due(0.229, path_rtt=0.04) is None
+    assert sender.take_due(0.231, path_rtt=0.04) == (1, b"early"), "the path is known to be short"
 
 
 # --- receiving ----------------------------------------------------------------------------------------------

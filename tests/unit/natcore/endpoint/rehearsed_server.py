@@ -9,9 +9,11 @@ import msgspec
 from natcore import stun
 from natcore.address import TransportAddress
 from natcore.agent import Transmit
+from natcore.control.copies import clients_copies
 from natcore.control.messages import (
     ClientMessage,
     ClientStatus,
+    Connect,
     Introduction,
     Registered,
     ServerMessage,
@@ -52,12 +54,19 @@ INTRODUCTION = Introduction(
 
 
 class RehearsedServer:
-    """Holds an endpoint and says to it what the test wants said."""
+    """Holds an endpoint and says to it what the test wants said.
+
+    Attributes:
+        copies: our half of what is said over UDP beside TCP.
+        nonces: of the ``connect`` messages that were heard, which are told without theirs.
+    """
 
     def __init__(
         self, *, config: EndpointConfig | None = None, candidates: list[LocalCandidate] | None = None
     ) -> None:
         self.now = 0.0
+        self.nonces: list[str] = []
+        self.copies = clients_copies(REGISTERED.session, REGISTERED.key)
         self.endpoint = ClientEndpoint(
             client_id="elsa",
             host_candidates=[local_host(BASE)] if candidates is None else candidates,
@@ -84,6 +93,27 @@ class RehearsedServer:
         """Says an introduction, changed as wanted."""
         self.say(msgspec.structs.replace(INTRODUCTION, **changes))
 
+    def awaken(self) -> None:
+        """The endpoint is registered and Awake, and asks for nothing more for the moment."""
+        self.endpoint.wake(self.now)
+        self.register()
+        self.answer_awake(self.sent()[0])
+        self.sent()
+        self.events()
+
+    def say_copy(self, message: ServerMessage) -> list[ClientMessage]:
+        """Says something over UDP alone; returns what the endpoint answers over TCP."""
+        data = self.copies.encode(message, seeded(1))
+        assert data is not None
+        self.endpoint.receive_datagram(data, SERVER, BASE, self.now)
+        return self.heard()
+
+    def copies_heard(self) -> list[Connect]:
+        """What the endpoint has said over UDP since the last time, told without its nonce."""
+        to_server = [stun.Message.decode(one.data) for one in self.sent() if one.destination == SERVER]
+        said = [self.copies.receive(one) for one in to_server if one.method is stun.Method.CONTROL]
+        return [msgspec.structs.replace(wish, nonce=None) for wish in said if wish is not None]
+
     def heard(self) -> list[ClientMessage]:
         """What the endpoint has said over TCP since the last time."""
         stream = client_stream()
@@ -91,6 +121,10 @@ class RehearsedServer:
         messages: list[ClientMessage] = []
         while (message := stream.next_message()) is not None:
             assert not isinstance(message, MalformedLine)
+            if isinstance(message, Connect):
+                assert message.nonce is not None
+                self.nonces.append(message.nonce)
+                message = msgspec.structs.replace(message, nonce=None)
             messages.append(message)
         return messages
 

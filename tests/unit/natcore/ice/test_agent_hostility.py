@@ -228,13 +228,13 @@ def test_the_same_candidate_twice_is_checked_once() -> None:
     assert len(peer.agent.datagrams_to_send()) == 1
 
 
-def test_the_opening_of_an_address_is_told_once() -> None:
+def test_each_repetition_of_a_check_is_told_and_no_triggered_one() -> None:
     peer = ScriptedPeer(make_agent())
     peer.start()
-    peer.run_until(3.0)
+    repeated = len(peer.run_until(3.0))
     peer.check()
     opened = [event for event in peer.events() if isinstance(event, CheckStarted)]
-    assert opened == [CheckStarted(base=BASE, destination=PEER)]
+    assert opened == [CheckStarted(base=BASE, destination=PEER)] * (1 + repeated)
 
 
 def test_the_error_response_to_a_consent_check_renews_nothing() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from natcore.address import TransportAddress
+from natcore.control.copies import ControlCopies, ServerCopy, servers_copies
 from natcore.control.messages import (
     VERSION,
     Announcement,
@@ -78,6 +79,8 @@ class Conversation:
         self.told: dict[ConnectionId, list[ServerMessage]] = defaultdict(list)
         self.closed: dict[ConnectionId, str] = {}
         self.answers: list[SendDatagram] = []
+        self.copies: list[SendDatagram] = []
+        self._sides: dict[ConnectionId, ControlCopies[ServerCopy]] = {}
         self.reports: list[str] = []
         self.broadcasts: list[Broadcast] = []
         self._names = map(ConnectionId, itertools.count(1))
@@ -141,6 +144,42 @@ class Conversation:
         self.datagram(data, source)
         return data
 
+    def prove(self, connection: ConnectionId, sequence: int, source: TransportAddress = HOME) -> None:
+        """Two Awake requests, the second of which repeats the server's token."""
+        first = self.datagram(self.awake_request(self.session(connection), sequence), source)
+        assert first is not None
+        token = first.get(AddressToken)
+        self.datagram(self.awake_request(self.session(connection), sequence + 1, token=token), source)
+
+    def side(self, connection: ConnectionId) -> ControlCopies[ServerCopy]:
+        """The client's half of what it and the server say over UDP beside TCP."""
+        if connection not in self._sides:
+            registered = self.session(connection)
+            self._sides[connection] = servers_copies(registered.session, registered.key)
+        return self._sides[connection]
+
+    def say_copy(self, connection: ConnectionId, message: ClientMessage) -> bytes:
+        """Says something over UDP alone; returns the datagram."""
+        data = self.side(connection).encode(message, self._transactions)
+        assert data is not None
+        self.hear_copy(data)
+        return data
+
+    def hear_copy(self, data: bytes, source: TransportAddress = HOME) -> None:
+        """Has the server take a datagram that no answer may follow."""
+        before = len(self.answers)
+        self.registry.receive_datagram(data, source, BASE, self.now)
+        self.drain()
+        assert len(self.answers) == before, "a control message is not answered over UDP"
+
+    def copies_to(self, connection: ConnectionId, source: TransportAddress = HOME) -> list[ServerCopy]:
+        """What the server has said to a client over UDP since the last time."""
+        own = [one for one in self.copies if one.destination == source]
+        self.copies = [one for one in self.copies if one.destination != source]
+        heard = [self.side(connection).receive(Message.decode(one.data)) for one in own]
+        assert {one.base for one in own} <= {BASE}
+        return [message for message in heard if message is not None]
+
     def datagram(self, data: bytes, source: TransportAddress = HOME) -> ReceivedMessage | None:
         """Sends one; returns the answer, if there is any."""
         before = len(self.answers)
@@ -183,8 +222,9 @@ class Conversation:
                         self.told[connection].append(message)
                 case CloseControl(connection=connection, reason=reason):
                     self.closed[connection] = reason
-                case SendDatagram():
-                    self.answers.append(command)
+                case SendDatagram(data=data):
+                    is_copy = Message.decode(data).method is Method.CONTROL
+                    (self.copies if is_copy else self.answers).append(command)
                 case Report(line):
                     self.reports.append(line)
 
