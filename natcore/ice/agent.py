@@ -269,8 +269,10 @@ class IceAgent:
         if is_nominated:
             self._nomination.peer_nominates(pair)
         if pair.state is PairState.SUCCEEDED:
+            pair.heard_at = now
             self._select_if_nominated(pair)
-        elif self._nomination.selected is None or is_nominated:
+            self._follow_peer()
+        elif self._nomination.selected is None or is_nominated or pair.state is PairState.WAITING:
             self._checker.trigger(pair)
         return True
 
@@ -338,6 +340,7 @@ class IceAgent:
         rtt = check.transaction.receive_response(now)
         pair.rtt = pair.rtt if rtt is None else rtt
         pair.mapped = mapped.address
+        pair.heard_at = now
         if pair.state is not PairState.SUCCEEDED:
             if pair.state is PairState.WAITING:
                 pair.move_to(PairState.IN_PROGRESS)
@@ -347,6 +350,7 @@ class IceAgent:
             self._select_if_nominated(pair)
         elif self._nomination.select(pair):
             self._announce_selection(pair)
+        self._follow_peer()
 
     # --- outcomes ----------------------------------------------------------------------------------------
 
@@ -399,15 +403,31 @@ class IceAgent:
     # --- the path ----------------------------------------------------------------------------------------
 
     def _check_consent(self, now: float) -> None:
-        pair = self._data_pair()
-        if self._consent.begin_doubt(now):
+        if self._consent.begin_doubt(now) and not self._follow_peer():
             self._events.append(PathDoubted())
+        pair = self._data_pair()
         if pair is None or not self._consent.is_check_due(now):
             return
         transaction_id, request = self._checker.build(pair.local)
         self._consent.sent(transaction_id, now)
         self.counters.checks_sent += 1
         self._transmit(request, pair.destination, pair.base)
+
+    def _follow_peer(self) -> bool:
+        """Whether a path in doubt has given way to another pair on which the peer was heard since.
+
+        Deviation from RFC 8445 section 8.1.1: nobody nominated it. A peer whose NAT gave it another port, and
+        whose checks we answer all the same, has no reason to, and does not know.
+        """
+        selected, since = self._nomination.selected, self._consent.renewed_at
+        if not self._consent.is_in_doubt or selected is None:
+            return False
+        heard = [one for one in self._checklist if one.state is PairState.SUCCEEDED and one.heard_at > since]
+        newest = max(heard, key=lambda one: one.heard_at, default=None)
+        if newest is None or not self._nomination.select(newest):
+            return False
+        self._announce_selection(newest)
+        return True
 
     def _follow_path(self, now: float) -> None:
         pair = self._data_pair()

@@ -69,6 +69,11 @@ class Consent:
         """The earlier of the next check and the expiry; None without a path."""
         return None if self.way is None else min(self._next_check_at, self.expires_at)
 
+    @property
+    def renewed_at(self) -> float:
+        """When the newest answer came, or the path began."""
+        return self.expires_at - self._config.consent_timeout
+
     def is_expired(self, now: float) -> bool:
         """Whether sending must have stopped."""
         return now >= self.expires_at
@@ -102,7 +107,7 @@ class Consent:
 
     def peer_checks(self, now: float) -> None:
         """The peer checks just now: so do we, unless we have lately, so that both notice a break alike."""
-        if now >= self.expires_at - self._config.consent_timeout + self._config.consent_interval / 2:
+        if now >= self.renewed_at + self._config.consent_interval / 2:
             self.hurry(now)
 
     def begin_doubt(self, now: float) -> bool:

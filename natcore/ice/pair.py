@@ -54,9 +54,10 @@ class CandidatePair:
         is_nominated: whether the controlling side chose it.
         rtt: seconds, from the newest unambiguous check, or None.
         triggers: how many triggered checks it had.
+        heard_at: seconds; the newest answer on it, or check of the peer's once it was valid.
     """
 
-    __slots__ = ("is_nominated", "local", "mapped", "remote", "rtt", "state", "triggers")
+    __slots__ = ("heard_at", "is_nominated", "local", "mapped", "remote", "rtt", "state", "triggers")
 
     def __init__(self, local: LocalCandidate, remote: Candidate) -> None:
         self.local = local
@@ -66,6 +67,7 @@ class CandidatePair:
         self.is_nominated = False
         self.rtt: float | None = None
         self.triggers = 0
+        self.heard_at = float("-inf")
 
     @property
     def base(self) -> TransportAddress:

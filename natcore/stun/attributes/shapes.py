@@ -1,4 +1,4 @@
-"""The value layouts that several attributes share: addresses, text, nothing at all.
+"""The value layouts that several attributes share: addresses, text, a sequence, nothing.
 
 A shape knows bytes and limits; the attributes that have it add their type, their name and their meaning.
 """
@@ -116,6 +116,33 @@ class TextAttribute(Attribute):
     def decode_value(cls, data: bytes, transaction_id: TransactionId) -> Self:
         """Reads UTF-8."""
         return cls(decode_text(cls.NAME, data))
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceAttribute(Attribute):
+    """A number that only grows.
+
+    ::
+
+        |  unsigned, 64 bits  |
+
+    Attributes:
+        value: 0 to 2^64 - 1.
+    """
+
+    value: int
+
+    def __post_init__(self) -> None:
+        check_range(self.NAME, self.value, 0, 2**64 - 1)
+
+    def encode_value(self, transaction_id: TransactionId) -> bytes:
+        """8 bytes."""
+        return self.value.to_bytes(8, "big")
+
+    @classmethod
+    def decode_value(cls, data: bytes, transaction_id: TransactionId) -> Self:
+        """Reads 8 bytes."""
+        return cls(decode_unsigned(cls.NAME, data, 8))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from natcore.agent import Transmit
 from natcore.ice import (
     AgentState,
     CandidateType,
+    CheckStarted,
     ConnectivityFailed,
     FailureReason,
     IceConfig,
@@ -191,10 +192,75 @@ def test_a_nomination_of_a_better_pair_than_the_selected_one_is_followed() -> No
     assert moves == [ELSEWHERE, PEER]
 
 
-def test_a_check_that_nominates_nothing_triggers_none_when_a_pair_is_selected() -> None:
+def test_a_check_from_elsewhere_that_nominates_nothing_moves_nothing_while_the_path_answers() -> None:
     peer, _ = with_two_valid_pairs(is_controlling=False)
     peer.check(source=PEER, is_controlling=True, nominates=True)
-    assert requests(peer.check(source=THIRD, is_controlling=True)) == []
+    (check,) = requests(peer.check(source=THIRD, is_controlling=True))
+    peer.answer(check)
+    assert requests(peer.check(source=THIRD, is_controlling=True)) == [], "one is enough"
+    assert peer.agent.path is not None
+    assert peer.agent.path.remote == PEER
+
+
+# --- the peer's NAT gave it another port, and it does not know ----------------------------------------------
+
+
+def selected(*, is_controlling: bool = False) -> ScriptedPeer:
+    peer, sent = with_two_valid_pairs(is_controlling=is_controlling)
+    if is_controlling:
+        (nomination,) = filter(is_nomination, sent)
+        peer.answer(nomination)
+    else:
+        peer.check(source=PEER, is_controlling=True, nominates=True)
+    peer.events()
+    return peer
+
+
+def until_doubt(peer: ScriptedPeer) -> None:
+    """Nothing is answered until an event tells of the doubt, or of another path."""
+    for _ in range(100):
+        due = peer.agent.get_timer()
+        assert due is not None
+        peer.at(due)
+        if peer.agent.is_in_doubt or peer.agent.path is None or peer.agent.path.remote != PEER:
+            return
+    raise AssertionError("no doubt")
+
+
+@pytest.mark.parametrize("is_controlling", [True, False])
+def test_in_doubt_the_path_goes_where_the_peer_was_heard_since(is_controlling: bool) -> None:
+    peer = selected(is_controlling=is_controlling)
+    (check,) = requests(peer.check(source=THIRD, is_controlling=not is_controlling))
+    peer.now += 0.04
+    peer.answer(check)
+    until_doubt(peer)
+    assert peer.agent.path is not None
+    assert peer.agent.path.remote == THIRD
+    told = [type(event) for event in peer.events()]
+    assert told == [CheckStarted, PathSelected], "nobody is asked for another path"
+
+
+def test_a_peer_that_is_heard_from_elsewhere_during_the_doubt_is_followed_once_it_answers() -> None:
+    peer = selected()
+    until_doubt(peer)
+    assert [type(event) for event in peer.events()] == [PathDoubted]
+    (check,) = requests(peer.check(source=THIRD, is_controlling=True))
+    assert peer.agent.path is not None
+    assert peer.agent.path.remote == PEER, "a check may be a copy that somebody else sends"
+    peer.answer(check)
+    assert peer.agent.path.remote == THIRD
+    assert not peer.agent.is_in_doubt
+
+
+def test_where_the_peer_was_heard_before_the_path_last_answered_it_is_not_followed() -> None:
+    peer = selected()
+    (check,) = requests(peer.check(source=THIRD, is_controlling=True))
+    peer.answer(check)
+    (consent,) = requests(peer.run_until(CONFIG.consent_interval * 1.2))[:1]
+    peer.answer(consent)
+    peer.events()
+    until_doubt(peer)
+    assert [type(event) for event in peer.events()] == [PathDoubted]
 
 
 def test_what_a_peer_nominated_before_it_became_controlled_counts_no_more() -> None:
