@@ -17,9 +17,11 @@ class FakeChannel:
     peer_nat = plan = path = None
     timeline = ()
     technique = Technique.PLAIN
+    is_lost = False
 
     def __init__(self, failure: PeerError | None = None) -> None:
         self.failure = failure
+        self.is_open = failure is None
 
 
 def channel(failure: PeerError | None = None) -> Channel:
