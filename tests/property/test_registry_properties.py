@@ -142,7 +142,7 @@ class Population(RuleBasedStateMachine):
 
     @invariant()
     def the_operator_saw_what_is_so(self) -> None:
-        """Where a client is, as soon as it was observed; for others it is Awake once it has published, too."""
+        """Where a client is, once it was observed; for others it is Awake once it has published, too."""
         seen: dict[str, Status] = {}
         for line in self.talk.reports:
             name, _, what = line.partition(" ")
