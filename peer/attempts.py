@@ -56,4 +56,5 @@ def evidence_of(
         technique=channel.technique,
         error=error or channel.failure,
         is_lost=channel.is_lost and channel.is_open,
+        is_in_doubt=channel.is_in_doubt,
     )

@@ -193,6 +193,11 @@ class Channel:
         return self._session.timeline.entries
 
     @property
+    def is_in_doubt(self) -> bool:
+        """Whether the peer answers nothing on the path at the moment; another is looked for."""
+        return self.is_open and self._session.is_in_doubt
+
+    @property
     def is_open(self) -> bool:
         """Whether the channel can be used; a path may be yet to come."""
         return self._ended is None

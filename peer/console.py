@@ -113,7 +113,8 @@ class PipedConsole:
             self._transport, _ = await loop.connect_read_pipe(
                 lambda: asyncio.StreamReaderProtocol(self._reader), pipe
             )
-        except ValueError:  # a regular file: the event loop cannot wait for it, and it never blocks
+        except (ValueError, PermissionError):
+            # A regular file, or /dev/null: the event loop cannot wait for it, and it never blocks.
             self._reader.feed_data(pipe.read())
             self._reader.feed_eof()
             pipe.close()

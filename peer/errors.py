@@ -176,7 +176,7 @@ class Undelivered(PeerError):
         super().__init__(peer)
 
     def __str__(self) -> str:
-        return f"{self.peer} has not confirmed it"
+        return f"{self.peer} has not confirmed it, but may have it"
 
 
 class MappingFailed(PeerError):

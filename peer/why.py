@@ -47,6 +47,7 @@ class Evidence:
         technique: by what it was found.
         error: why there is no path, or no more; None where all is well.
         is_lost: there is no path now, and another is looked for.
+        is_in_doubt: nothing comes by the path at the moment, and another is looked for.
     """
 
     peer: str
@@ -58,6 +59,7 @@ class Evidence:
     technique: Technique = Technique.PLAIN
     error: PeerError | None = None
     is_lost: bool = False
+    is_in_doubt: bool = False
 
 
 def explain(evidence: Evidence) -> tuple[str, ...]:
@@ -72,6 +74,8 @@ def explain(evidence: Evidence) -> tuple[str, ...]:
 
 
 def _loss(evidence: Evidence) -> list[str]:
+    if evidence.is_in_doubt and not evidence.is_lost:
+        return [f"{evidence.peer} does not answer on the path at the moment: another is looked for"]
     if not evidence.is_lost:
         return []
     lost = [one.detail for one in evidence.timeline if one.event is TimelineEvent.PATH_LOST]
@@ -379,7 +383,11 @@ def _attempted(plan: Plan | None) -> list[str]:
         return []
     sockets = f"{plan.sockets} further sockets" if plan.sockets else "the one socket"
     spent = f"{plan.packets} packets of yours at most, from {sockets}"
-    return [f"{plan.technique.value} was planned: {spent}; {plan.probability:.0%} of such attempts meet"]
+    return [f"{plan.technique.value} was planned: {spent}; {_share(plan.probability)} of such attempts meet"]
+
+
+def _share(probability: float) -> str:
+    return "over 99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def _course(evidence: Evidence) -> list[str]:

@@ -49,14 +49,15 @@ _CASES: tuple[tuple[Callable[[NatBehavior], bool], str], ...] = (
     ),
     (
         lambda nat: nat.mapping is MappingBehavior.ENDPOINT_INDEPENDENT,
-        "direct with any NAT but a symmetric one",
+        "direct with any NAT, with a symmetric one after some probing",
     ),
     (
         lambda _: True,
-        "direct only with peers that let strangers in: no NAT, a full cone or an address-restricted one",
+        "direct at once only with peers that let strangers in, with most others after some probing",
     ),
 )
-"""What plain checks can do, in the order in which the cases are tried; natcore.nat has the law."""
+"""What plain checks can do at once, in the order in which the cases are tried (natcore.nat has the law), and
+that there is more (natcore.hardnat)."""
 
 
 def judge(

@@ -42,7 +42,7 @@ TEXTS = [
         peer_errors.ChannelClosed(peer="anna", detail="closed by anna"),
         "the channel with anna is closed: closed by anna",
     ),
-    (peer_errors.Undelivered(peer="anna"), "anna has not confirmed it"),
+    (peer_errors.Undelivered(peer="anna"), "anna has not confirmed it, but may have it"),
 ]
 
 

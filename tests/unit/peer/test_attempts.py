@@ -17,7 +17,7 @@ class FakeChannel:
     peer_nat = plan = path = None
     timeline = ()
     technique = Technique.PLAIN
-    is_lost = False
+    is_lost = is_in_doubt = False
 
     def __init__(self, failure: PeerError | None = None) -> None:
         self.failure = failure

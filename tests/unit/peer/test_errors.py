@@ -61,7 +61,7 @@ ERRORS = [
         "no port mapping: silence; switch PCP, NAT-PMP or UPnP on in the gateway, or forward it by hand",
         7,
     ),
-    (Undelivered(peer="anna"), "anna has not confirmed it", 1),
+    (Undelivered(peer="anna"), "anna has not confirmed it, but may have it", 1),
 ]
 
 

@@ -120,7 +120,7 @@ def test_an_attempt_on_hard_nats_is_said_with_its_cost_and_its_odds() -> None:
     said = explain(Evidence(peer="anna", path=PATH, plan=made, technique=made.technique))
     assert said[1] == (
         "birthday probing was planned: 2000 packets of yours at most, from the one socket; "
-        "100% of such attempts meet"
+        "over 99% of such attempts meet"
     )
     made = planned(SYMMETRIC, STRICT)
     said = explain(Evidence(peer="anna", path=PATH, plan=made, technique=made.technique))
@@ -151,6 +151,12 @@ def test_a_path_that_is_lost_at_the_moment_is_not_said_to_be_there() -> None:
     sentences = explain(Evidence(peer="anna", path=PATH, timeline=(lost,), is_lost=True))
     why = "no answer on the path for 30 s"
     assert sentences[0] == f"there is no path to anna now ({why}): another is looked for; of the last one:"
+    assert "was found" in sentences[1]
+
+
+def test_a_path_in_doubt_is_said_to_be() -> None:
+    sentences = explain(Evidence(peer="anna", path=PATH, is_in_doubt=True))
+    assert sentences[0] == "anna does not answer on the path at the moment: another is looked for"
     assert "was found" in sentences[1]
 
 

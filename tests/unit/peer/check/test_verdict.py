@@ -70,8 +70,8 @@ def test_what_is_half_known_asks_for_a_better_server(missing: str) -> None:
 # --- what a NAT can do --------------------------------------------------------------------------------------
 
 ANYBODY = "direct with anybody whose UDP is not blocked"
-NOT_SYMMETRIC = "direct with any NAT but a symmetric one"
-STRANGERS = "direct only with peers that let strangers in"
+NOT_SYMMETRIC = "direct with any NAT, with a symmetric one after some probing"
+STRANGERS = "direct at once only with peers that let strangers in"
 
 
 @pytest.mark.parametrize(
