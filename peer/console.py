@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 import sys
 from collections.abc import Sequence
 from types import TracebackType
@@ -109,12 +110,15 @@ class PipedConsole:
         loop = asyncio.get_running_loop()
         # A duplicate, since the transport closes what it is given and standard input is not ours to close.
         pipe = os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0)
+        if stat.S_ISCHR(os.fstat(pipe.fileno()).st_mode) and not os.isatty(pipe.fileno()):
+            self._reader.feed_eof()  # /dev/null: the event loop cannot wait for it, and nothing comes
+            pipe.close()
+            return self
         try:
             self._transport, _ = await loop.connect_read_pipe(
                 lambda: asyncio.StreamReaderProtocol(self._reader), pipe
             )
-        except (ValueError, PermissionError):
-            # A regular file, or /dev/null: the event loop cannot wait for it, and it never blocks.
+        except ValueError:  # a regular file: the event loop cannot wait for it, and it never blocks
             self._reader.feed_data(pipe.read())
             self._reader.feed_eof()
             pipe.close()

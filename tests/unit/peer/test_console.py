@@ -66,7 +66,7 @@ async def test_a_line_over_the_limit_is_cut_and_the_next_one_is_whole(
 
 
 async def test_without_any_input_the_end_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    with open(os.devnull) as stdin:
+    with Path(os.devnull).open() as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         async with PipedConsole() as console:
             assert await console.next_line() is None
