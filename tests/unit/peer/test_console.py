@@ -65,8 +65,12 @@ async def test_a_line_over_the_limit_is_cut_and_the_next_one_is_whole(
             assert await console.next_line() == ("next" if end else None)
 
 
-async def test_without_any_input_the_end_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Path(os.devnull).open() as stdin:
+async def test_without_any_input_the_end_comes_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = tmp_path / "nothing"
+    nothing.symlink_to(os.devnull)
+    with nothing.open() as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         async with PipedConsole() as console:
             assert await console.next_line() is None
