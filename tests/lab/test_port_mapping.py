@@ -91,7 +91,15 @@ def traced(lab: Lab, event: str) -> list[dict[str, Any]]:
 
 
 def call_anna(lab: Lab, *options: str) -> dict[str, Any]:
-    who = ["--id", "elsa", "--server", SERVER, "--message", "hello", "--timeout", "3", "--json"]
+    who = [
+        "--id",
+        "elsa",
+        "--server",
+        SERVER,
+        "--message",
+        "hello",
+        "--json",
+    ]  # birthday probing takes seconds
     report: dict[str, Any] = json.loads(lab.run("elsa", ["peer", "connect", "anna", *who, *options]).stdout)
     return report
 
