@@ -494,7 +494,7 @@ class PeerSession:
                 case ConnectivityFailed():
                     self._renewal = None
                     self.note(TimelineEvent.RENEWAL_FAILED, f"{event.reason.value} ({event.detail})", now)
-                    if self._lost is not None or self._has_met:
+                    if self._has_met:
                         self._ask_again_at = now + self._ask_interval
                     elif not self._search.is_under_way:
                         self._end(event.reason, event.detail, now)

@@ -505,11 +505,10 @@ class ClientEndpoint:
 
     def _receive_renewal(self, message: Introduction, renews: str, now: float) -> None:
         session = self._sessions.called(renews)
-        longest = len(message.session) + max(len(message.ufrag), len(self._credentials.ufrag))
         if session is None or session.peer != message.peer:
             self._decline(message, FaultCode.UNKNOWN_SESSION, "there is no such session (any more)")
             return
-        if longest > MAX_UFRAG_LENGTH:
+        if self._is_too_long(message):
             self.discarded += 1
             return
         self._renewals.forget(session.name)
@@ -536,10 +535,14 @@ class ClientEndpoint:
             return FaultCode.TOO_FAST, f"{len(self.sessions)} sessions are open already"
         if not was_asked and self._sessions.is_crowded_by(message.peer):
             return FaultCode.TOO_FAST, "too many introductions that we did not ask for"
-        longest = len(message.session) + max(len(message.ufrag), len(self._credentials.ufrag))
-        if longest > MAX_UFRAG_LENGTH or self._sessions.is_taken(message.session):
+        if self._is_too_long(message) or self._sessions.is_taken(message.session):
             return FaultCode.BAD_MESSAGE, "the server's introduction makes no sense"
         return None
+
+    def _is_too_long(self, message: Introduction) -> bool:
+        """Whether the session's user name fragments, ours and the peer's, would not fit into a USERNAME."""
+        longest = max(len(message.ufrag), len(self._credentials.ufrag))
+        return len(message.session) + longest > MAX_UFRAG_LENGTH
 
     def _receive_fault(self, message: Fault) -> None:
         if self.registration.is_registered:
