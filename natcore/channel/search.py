@@ -108,9 +108,8 @@ class PathSearch:
             return
         self._attempt, self._sockets = attempt, tuple(one.base for one in sockets)
         self.ice.hold(sockets[1:])
-        if len(sockets) > 1:
-            detail = f"{len(sockets) - 1} for {attempt.plan.technique.value}"
-            self._timeline.add(TimelineEvent.SOCKETS_OPENED, detail, now)
+        detail = f"{attempt.plan.technique.value}, with {len(sockets) - 1} further sockets"
+        self._timeline.add(TimelineEvent.ATTEMPT_BEGUN, detail, now)
         self._drive_attempt(now)
 
     def close(self) -> None:

@@ -348,6 +348,7 @@ class ClientEndpoint:
             return
         session.receive_datagram(data, source, base, now)
         self._collect(session)
+        self._plan_for_waiting(now)
 
     def handle_timer(self, now: float) -> None:
         """Does whatever is due anywhere."""
@@ -359,6 +360,7 @@ class ClientEndpoint:
         for session in self.sessions:
             session.handle_timer(now)
             self._collect(session)
+        self._plan_for_waiting(now)
 
     def datagrams_to_send(self) -> list[Transmit]:
         """Hands over what is waiting to be sent."""
@@ -493,6 +495,12 @@ class ClientEndpoint:
             self.open_for(session, (), now)
         elif count is not None:
             self._events.append(SocketsWanted(session=session, count=count))
+
+    def _plan_for_waiting(self, now: float) -> None:
+        """Goes on with those who waited for the end of another attempt."""
+        while (session := self._hard.next_waiting()) is not None:
+            self._plan_for(session, now)
+            self._collect(session)
 
     def open_for(self, session: PeerSession, bases: Iterable[TransportAddress], now: float) -> None:
         """The sockets that :class:`SocketsWanted` asked for, as many as could be opened."""

@@ -27,10 +27,13 @@ class HostBudget:
         self._next_at = float("-inf")
         self._attempt: AttemptBudget | None = None
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether an attempt is under way."""
+        return self._attempt is not None
+
     def obstacle(self, now: float) -> str | None:
-        """Why no attempt may begin now, as a clause, or None where one may."""
-        if self._attempt is not None:
-            return "another one is under way"
+        """Why no attempt may begin in the next seconds, as a clause, or None where one may."""
         if now < self._minute_allows_at:
             return f"{self.limits.max_packets_a_minute} packets were sent in the last minute"
         return None

@@ -70,14 +70,24 @@ def own_labs(process: subprocess.Popen[str]) -> set[str]:
     return {lab.name for lab in state.known_labs() if lab.owner is not None and lab.owner.pid == process.pid}
 
 
+BY_LUCK = ("port-restricted", "symmetric")
+"""A pair that meets by birthday probing, and in one of some five hundred attempts it does not."""
+
+CHANCES = 2
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The matrix of three profiles and of both programs, six pairs."""
     output = tmp_path_factory.mktemp("matrix")
     profiles = ("full-cone", "port-restricted", "symmetric")
     options = ("--unordered", "--jobs", "4", "--output", str(output))
-    done = run_matrix(*profiles, "--program", "peer", "--program", "aioice", *options)
-    assert done.returncode == 0, done.stdout + done.stderr
+    for _ in range(CHANCES):
+        done = run_matrix(*profiles, "--program", "peer", "--program", "aioice", *options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (run,) = cells_of(output)[BY_LUCK]["peer"]["runs"]
+        if run["outcome"] == "direct":
+            break
     return output
 
 
@@ -86,7 +96,7 @@ REFUSED = ("failed", "agrees")
 BY_PROBING = ("direct", "better")
 
 NOT_BY_PLAIN_CHECKS = {
-    ("port-restricted", "symmetric"): {"peer": BY_PROBING, "aioice": REFUSED},
+    BY_LUCK: {"peer": BY_PROBING, "aioice": REFUSED},
     ("symmetric", "symmetric"): {"peer": REFUSED, "aioice": REFUSED},
 }
 """By pair and program, the outcome and its verdict."""
@@ -116,7 +126,7 @@ def test_a_direct_run_tells_how_and_what_the_lab_saw(small: Path) -> None:
 
 
 def test_every_run_keeps_its_artefacts(small: Path) -> None:
-    (run,) = cells_of(small)["port-restricted", "symmetric"]["peer"]["runs"]
+    (run,) = cells_of(small)[BY_LUCK]["peer"]["runs"]
     folder = small / "artefacts" / "peer" / "port-restricted--symmetric" / "1"
     assert {Path(path).name for path in run["artefacts"]} >= {
         "elsa-eth0.pcap",

@@ -148,9 +148,11 @@ def test_a_forwarded_port_connects_what_plain_checks_do_not_and_is_closed_at_the
 ) -> None:
     meeting = meetings[gateway, pair].result()
     if gateway == "nothing":
-        # Without it two symmetric NATs stay apart, and the others need hundreds of probes.
-        hard = ("failed", None) if pair == ("symmetric", "symmetric") else ("direct", "birthday-probing")
-        assert (meeting.elsa["outcome"], meeting.elsa["technique"]) == hard, meeting
+        # Without it two symmetric NATs stay apart, and the others need hundreds of probes and some luck.
+        possible: set[tuple[str, str | None]] = {("failed", None)}
+        if pair != ("symmetric", "symmetric"):
+            possible.add(("direct", "birthday-probing"))
+        assert (meeting.elsa["outcome"], meeting.elsa["technique"]) in possible, meeting
         return
     assert (meeting.elsa["outcome"], meeting.elsa["technique"]) == ("direct", "port-mapping"), meeting
     assert meeting.anna is not None

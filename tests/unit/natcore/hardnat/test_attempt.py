@@ -110,7 +110,7 @@ def test_success_stops_everything() -> None:
     scene.attempt.fail()
     assert scene.attempt.probes_to_send() == []
     assert scene.attempt.state is AttemptState.SUCCEEDED, "the end is final"
-    assert scene.host.obstacle(1000.0) is None
+    assert not scene.host.is_taken
 
 
 def test_failure_is_final_too_and_frees_the_host() -> None:
@@ -118,7 +118,7 @@ def test_failure_is_final_too_and_frees_the_host() -> None:
     scene.attempt.fail()
     scene.attempt.succeed()
     assert scene.attempt.state is AttemptState.FAILED
-    assert scene.host.obstacle(1000.0) is None
+    assert not scene.host.is_taken
 
 
 def test_too_early_a_timer_does_nothing_and_a_late_one_all_that_is_allowed() -> None:
@@ -135,7 +135,7 @@ def test_who_gives_up_sends_nothing_and_fails_soon() -> None:
     scene = Scene(HARD, HARD)
     assert scene.attempt.get_timer() == 102.0
     scene.attempt.handle_timer(101.9)
-    assert scene.host.obstacle(101.9) is not None, "plain checks may go on"
+    assert scene.host.is_taken, "plain checks may go on"
     scene.attempt.handle_timer(102.0)
     assert scene.attempt.state is AttemptState.FAILED
     assert scene.attempt.sent == 0

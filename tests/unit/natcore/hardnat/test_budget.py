@@ -51,7 +51,7 @@ def test_no_second_sees_more_than_the_rate() -> None:
 def test_a_host_makes_one_attempt_at_a_time() -> None:
     host = HostBudget(LIMITS)
     first = begin(host)
-    assert host.obstacle(0.0) == "another one is under way"
+    assert host.is_taken
     assert host.begin() is None
     first.end()
     second = begin(host)
