@@ -394,7 +394,8 @@ def _share(probability: float) -> str:
 def _course(evidence: Evidence) -> list[str]:
     """The times of the first checks and of the path, counted from when the search for it began."""
     search = _search(evidence)
-    sent = [one.detail for one in search if one.event is TimelineEvent.CHECKS_BEGUN]
+    begun = (one.detail for one in search if one.event is TimelineEvent.CHECKS_BEGUN)
+    sent = list(dict.fromkeys(begun))  # the search before this one may still go to the same addresses
     if not sent:
         return []
     begin = search[0]

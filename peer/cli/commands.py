@@ -186,7 +186,7 @@ def listen(
 ) -> None:
     """Wait for peers to connect, report each one and its first message.
 
-    From the line on standard error on, they can.
+    A line on standard error says when they can.
     """
     config = _config(interfaces, port_mapping, protocols)
     style = Style(as_json=as_json, explains=explains)
