@@ -10,7 +10,7 @@
     |   +-- BadLabName               a name that a lab cannot have
     |   +-- NameTaken                a lab of that name is there already
     |   +-- LabNotFound              no such lab, or no way to tell which one
-    |   +-- NodeNotFound             no such node in that lab
+    |   +-- NodeNotFound             no such node in that lab; the nearest name is said
     +-- EnvironmentProblem           this machine cannot run labs as it is
     |   +-- NotPermitted             not root
     |   +-- MissingTool              a program is not installed; its Debian package is said
@@ -28,6 +28,7 @@ because netlab shares no code with what it tests.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 from netlab.nearest import guess
 
@@ -115,20 +116,24 @@ class LabNotFound(UsageProblem):
 
 
 class NodeNotFound(UsageProblem):
-    """A lab has no node of that name.
+    """A lab has no node of that name, or none of the kind that was asked for.
 
     Attributes:
         name: what was asked for.
-        known: the nodes of the lab.
+        known: what there is of the kind.
+        kind: a node, a router, or an interface with its node's name before it.
     """
 
-    def __init__(self, name: str, *, known: Iterable[str]) -> None:
+    def __init__(self, name: str, *, known: Iterable[str], kind: str = "node") -> None:
         self.name = name
         self.known = tuple(known)
-        super().__init__(name, self.known)
+        self.kind = kind
+        super().__init__(name, self.known, kind)
 
     def __str__(self) -> str:
-        return f"no node {self.name!r} in this lab, there are: {', '.join(self.known)}"
+        meant = get_close_matches(self.name[:64], self.known, n=1)
+        hint = f"; did you mean {meant[0]}?" if meant else ""
+        return f"no {self.kind} {self.name!r} in this lab, there are: {', '.join(self.known) or 'none'}{hint}"
 
 
 class NotPermitted(EnvironmentProblem):

@@ -180,16 +180,19 @@ class Events:
     def _router(self, name: str) -> Nat:
         routers = {nat.name: nat for nat in self._now.nats}
         if name not in routers:
-            raise NodeNotFound(name, known=routers)
+            raise NodeNotFound(name, known=routers, kind="router")
         return routers[name]
 
     def _cable(self, node: str, interface: int) -> Cable:
         known = {(cable.node, cable.interface): cable for cable in cables(self._now)}
         names = [f"eth{interface}", *(["wan0"] if interface == 0 else [])]
         found = [known[node, name] for name in names if (node, name) in known]
-        if not found:
-            raise NodeNotFound(f"{node}, interface {interface}", known=[" ".join(end) for end in known])
-        return found[0]
+        if found:
+            return found[0]
+        ends = [end for end in known if end[0] == node]
+        if not ends:
+            raise NodeNotFound(node, known=dict.fromkeys(name for name, _ in known))
+        raise NodeNotFound(f"{node} {names[0]}", known=map(" ".join, ends), kind="interface")
 
     def _await_carrier(self, cable: Cable) -> None:
         """The kernel tells the two ends of a cable that they are up some time after they are."""

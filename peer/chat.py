@@ -33,7 +33,7 @@ MAX_CONVERSATIONS = 256
 """Peers that one chat talks to; bounded by what a person can follow, and by sessions of a node."""
 
 FLUSH_TIMEOUT = 5.0
-"""Seconds that leaving waits for lines under way."""
+"""Seconds that leaving waits for lines under way, and for a check of the NAT."""
 
 _CHANGE_TEXT = {
     Change.REGISTERED: "is here, Asleep",
@@ -106,11 +106,11 @@ class Chat:
 
     async def _obey(self, line: str) -> None:
         word, _, rest = line.partition(" ")
-        command = COMMANDS.get(word)
+        command = COMMANDS.get(word.lower())
         if command is not None:
             await command.run(self, rest.strip())
         elif word.startswith("@"):
-            near = get_close_matches(word, COMMANDS, n=1)
+            near = get_close_matches(word.lower(), COMMANDS, n=1)
             hint = f"did you mean {near[0]}?" if near else "@help shows the commands"
             self._show(f"{printable(word)[:40]}: no such command; {hint}")
         elif line:
@@ -126,8 +126,7 @@ class Chat:
 
     async def _show_list(self, _rest: str) -> None:
         clients = dict(self._node.clients)
-        outdated = "" if self._node.is_registered else " (as of when the server was lost)"
-        self._show(f"{len(clients)} registered{outdated}:")
+        self._show(f"{len(clients)} registered{self._outdated()}:")
         for client, status in clients.items():
             own = " (you)" if client == self._node.id else ""
             self._show(f"  {client:<32} {status.value}{own}")
@@ -160,6 +159,9 @@ class Chat:
         except PeerError as exc:
             self._show(printable(str(exc)))
             return
+        except asyncio.CancelledError:
+            self._show("no result: you left before the check of your NAT was over")
+            raise
         for line in headline(report):
             self._show(line)
 
@@ -167,13 +169,28 @@ class Chat:
         peer = rest.partition(" ")[0]
         if not peer:
             self._show("usage: @why ID")
-            return
-        evidence = self._node.evidence(peer)
-        if evidence is None:
-            self._show(f"{printable(peer)[:40]}: no channel and no attempt that could be explained")
-            return
-        for sentence in explain(evidence):
-            self._show(sentence)
+        elif peer == self._node.id:
+            self._show("that is you: there is no path to yourself; @nat shows whom you can reach")
+        elif (evidence := self._node.evidence(peer)) is None:
+            self._show(self._untried(peer))
+        else:
+            for sentence in explain(evidence):
+                self._show(sentence)
+
+    def _untried(self, peer: str) -> str:
+        """What can be said of a peer before anything was tried."""
+        name = printable(peer)[:40]
+        status = self._node.clients.get(peer)
+        if status is None:
+            hint = "nobody of that name is registered; @show_list shows who is"
+        else:
+            before = ", once it has typed @awake" if status is Status.ASLEEP else ""
+            hint = f"it is registered and {status.value}; @chat {name} TEXT looks for one{before}"
+        return f"{name}: no path was looked for yet; {hint}{self._outdated()}"
+
+    def _outdated(self) -> str:
+        """What to say after anything from the list of clients."""
+        return "" if self._node.is_registered else " (as of when the server was lost)"
 
     async def _help(self, _rest: str) -> None:
         for command in COMMANDS.values():
@@ -230,14 +247,18 @@ class Chat:
             self._show(f"From {channel.peer} [{printable(decoded(payload))}]")
 
     async def _flush(self) -> None:
-        """Gives lines under way their time, and says so before the person wonders."""
-        under_way = sum(conversation.undecided for conversation in self._conversations.values())
+        """Gives what is under way its time, and says so before the person wonders."""
+        under_way = []
+        if undecided := sum(conversation.undecided for conversation in self._conversations.values()):
+            lines = "1 line" if undecided == 1 else f"{undecided} lines"
+            under_way.append(f"{lines} to be confirmed")
+        waiting: list[Awaitable[None]] = [one.drained() for one in self._conversations.values()]
+        if self._nat_check is not None and not self._nat_check.done():
+            under_way.append("the check of your NAT")
+            waiting.append(self._nat_check)
         if under_way:
-            lines = "1 line" if under_way == 1 else f"{under_way} lines"
-            self._show(
-                f"waiting up to {FLUSH_TIMEOUT:.0f} s for {lines} to be confirmed; ctrl-C leaves at once"
-            )
-        waiting = [conversation.drained() for conversation in self._conversations.values()]
+            what = " and ".join(under_way)
+            self._show(f"waiting up to {FLUSH_TIMEOUT:.0f} s for {what}; ctrl-C leaves at once")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_TIMEOUT):
                 await asyncio.gather(*waiting)
@@ -318,4 +339,4 @@ COMMANDS = {
     "@help": Command("@help", "show these commands", Chat._help),
     "@exit": Command("@exit", "unregister and leave", Chat._exit),
 }
-"""What can be typed, by its first word."""
+"""What can be typed, by its first word in lower case; a person may type it in any."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,9 @@ from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.patch_stdout import patch_stdout
+from rich import console as rich_console
+from rich.cells import cell_len
+from rich.text import Text
 
 MAX_LINE_LENGTH = 64 * 1024
 """Bytes of one typed or piped line; a longer one is cut there."""
@@ -44,7 +48,7 @@ class Console(Protocol):
         """The next line, or None at the end of the input (ctrl-D) and at ctrl-C."""
 
     def show(self, line: str) -> None:
-        """Shows one line; it is safe to print."""
+        """Shows one line, in several rows where it is wider than the terminal; it is safe to print."""
 
 
 class TerminalConsole:
@@ -73,11 +77,11 @@ class TerminalConsole:
 
     async def next_line(self) -> str | None:
         """The next line that the person typed."""
-        return await self._prompt("> ", WordCompleter(list(self._commands), sentence=True))
+        return await self._prompt("> ", WordCompleter(list(self._commands), ignore_case=True, sentence=True))
 
     def show(self, line: str) -> None:
         """Shows one line."""
-        print(line, flush=True)
+        print(_fitted(line), flush=True)
 
     async def _prompt(self, message: str, completer: WordCompleter | None) -> str | None:
         try:
@@ -86,6 +90,23 @@ class TerminalConsole:
             )
         except (EOFError, KeyboardInterrupt):
             return None
+
+
+CONTINUATION = "    "
+"""Before the second row of a line and all further ones: no peer's text must pass for a line of its own."""
+
+
+def wrapped(line: str, width: int) -> str:
+    """A printable line in rows of at most so many cells, broken between words as far as these fit."""
+    if cell_len(line) <= width:
+        return line
+    rows = Text(line).wrap(rich_console.Console(), max(width - len(CONTINUATION), 2))  # 2: one of CJK
+    return f"\n{CONTINUATION}".join(row.plain.rstrip() for row in rows)
+
+
+def _fitted(line: str) -> str:
+    """As a terminal should have it, and unchanged for anything else."""
+    return wrapped(line, shutil.get_terminal_size().columns) if sys.stdout.isatty() else line
 
 
 def _without_mouse() -> KeyBindings:
@@ -159,7 +180,7 @@ class PipedConsole:
     def show(self, line: str) -> None:
         """Shows one line; a reader that has gone away is not our failure."""
         try:
-            print(line, flush=True)
+            print(_fitted(line), flush=True)
         except BrokenPipeError:
             # So that the interpreter's own flush at exit does not fail once more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

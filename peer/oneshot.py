@@ -58,9 +58,13 @@ async def connect(node: Node, peer: str, *, message: str | None, timeout: float,
 
 
 async def listen(node: Node, *, once: bool, tell: Callable[[Report], None]) -> Report | None:
-    """Waits for peers and reports each one; returns the report of the first where ``once`` is set."""
-    await node.awake()
-    logger.info("= listening as %s, seen at %s", node.id, node.reflexive_address)
+    """Waits for peers and reports each one; returns the report of the first where ``once`` is set.
+
+    Args:
+        node: Awake.
+        once: whether to wait for one only.
+        tell: gets each report.
+    """
     async with asyncio.TaskGroup() as tasks:
         while True:
             channel = await node.accept()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from natcore.channel import TimelineEntry, TimelineEvent
 from natcore.control.messages import FaultCode
@@ -245,7 +246,7 @@ _FAILURES: tuple[_Failure, ...] = (
     ),
     _Failure(
         lambda evidence, error: (
-            isinstance(error, NoPath) and _first(evidence, TimelineEvent.ATTEMPT_SKIPPED) is not None
+            isinstance(error, NoPath) and _first(_search(evidence), TimelineEvent.ATTEMPT_SKIPPED) is not None
         ),
         "the two NATs need more than plain checks, and that was not possible now: {skipped}",
         ("connect again when other attempts are over", "allow more open files: ulimit -n"),
@@ -307,7 +308,7 @@ def _explain_failure(evidence: Evidence, error: PeerError) -> list[str]:
     advice = [words.format(peer=evidence.peer) for words in failure.advice]
     if failure.asks_nats:
         advice += _advice_on_nats(evidence)
-    skipped = _first(evidence, TimelineEvent.ATTEMPT_SKIPPED)
+    skipped = _first(_search(evidence), TimelineEvent.ATTEMPT_SKIPPED)
     words = failure.words.format(peer=evidence.peer, skipped="" if skipped is None else skipped.detail)
     sentences = [f"there is no path: {words}", f"seen: {error}"]
     # What a plan is made of names both NATs already.
@@ -391,23 +392,48 @@ def _share(probability: float) -> str:
 
 
 def _course(evidence: Evidence) -> list[str]:
-    """The times of the first checks and of the path, as the timeline has them."""
-    begun = (one.detail for one in evidence.timeline if one.event is TimelineEvent.CHECKS_BEGUN)
-    sent = list(dict.fromkeys(begun))  # a search for another path begins with the same addresses
+    """The times of the first checks and of the path, counted from when the search for it began."""
+    search = _search(evidence)
+    begun = (one.detail for one in search if one.event is TimelineEvent.CHECKS_BEGUN)
+    sent = list(dict.fromkeys(begun))  # the search before this one may still go to the same addresses
     if not sent:
         return []
+    begin = search[0]
+
+    def after(entry: TimelineEntry) -> str:
+        return f"after {_time(entry.at - begin.at)}"
+
     named = ", ".join(one.removeprefix("to ") for one in sent[:MAX_ADDRESSES])
     further = f" and {len(sent) - MAX_ADDRESSES} more" if len(sent) > MAX_ADDRESSES else ""
-    received = _first(evidence, TimelineEvent.CHECK_RECEIVED)
-    confirmed = _first(evidence, TimelineEvent.PATH_CONFIRMED)
-    came = "none came" if received is None else f"the first one {received.detail} came {_after(received)}"
-    found = "" if confirmed is None else f", the path was confirmed {_after(confirmed)}"
-    return [f"checks went to {named}{further}; of {evidence.peer}'s, {came}{found}"]
+    received = _first(search, TimelineEvent.CHECK_RECEIVED)
+    confirmed = _first(search, *_FOUND)
+    came = "none came" if received is None else f"the first one {received.detail} came {after(received)}"
+    found = "" if confirmed is None else f", the path was confirmed {after(confirmed)}"
+    is_renewed = begin.event is TimelineEvent.RENEWED
+    which = f"in the search that began {_time(begin.at)} after the introduction, " if is_renewed else ""
+    return [f"{which}checks went to {named}{further}; of {evidence.peer}'s, {came}{found}"]
 
 
-def _first(evidence: Evidence, event: TimelineEvent) -> TimelineEntry | None:
-    return next((one for one in evidence.timeline if one.event is event), None)
+_FOUND = (TimelineEvent.PATH_CONFIRMED, TimelineEvent.PATH_MOVED)
+"""How a search ends well: the first one that does in a session, and any later one."""
 
 
-def _after(entry: TimelineEntry) -> str:
-    return f"after {entry.at * 1000:.1f} ms" if entry.at < 1 else f"after {entry.at:.2f} s"
+def _search(evidence: Evidence) -> Sequence[TimelineEntry]:
+    """What the timeline has of one search: of the newest that found a path, else of the newest.
+
+    Nothing where searches were left out of the timeline, for that one may be among them.
+    """
+    entries = evidence.timeline
+    renewals = [place for place, one in enumerate(entries) if one.event is TimelineEvent.RENEWED]
+    if renewals and entries[-1].event is TimelineEvent.MORE_FOLLOWED:
+        return ()
+    searches = [entries[begin:end] for begin, end in pairwise([0, *renewals, len(entries)])]
+    return next((one for one in reversed(searches) if _first(one, *_FOUND)), searches[-1])
+
+
+def _first(entries: Sequence[TimelineEntry], *events: TimelineEvent) -> TimelineEntry | None:
+    return next((one for one in entries if one.event in events), None)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"

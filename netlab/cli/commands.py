@@ -148,7 +148,7 @@ def down(name: str | None) -> None:
     require_root()
     lab = state.find_lab(name)
     take_down(lab)
-    click.echo(lab.name)
+    click.echo(f"took down {lab.name}")
 
 
 @cli.command("exec", context_settings={"ignore_unknown_options": True})
@@ -203,7 +203,7 @@ def clean_up(force: bool) -> None:
     require_root()
     removed, spared = clean(force=force)
     for name in removed:
-        click.echo(name)
+        click.echo(f"took down {name}")
     for name in spared:
         click.echo(f"{name} is in use by a living process; --force removes it", err=True)
 

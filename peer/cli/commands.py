@@ -184,12 +184,17 @@ def listen(
     explains: bool,
     as_json: bool,
 ) -> None:
-    """Wait for peers to connect, report each one and its first message."""
+    """Wait for peers to connect, report each one and its first message.
+
+    A line on standard error says when they can.
+    """
     config = _config(interfaces, port_mapping, protocols)
     style = Style(as_json=as_json, explains=explains)
 
     async def wait() -> ExitCode:
         async with Node(client_id, server, config=config, trace=options.trace) as node:
+            address = await node.awake()
+            click.echo(f"listening as {client_id} at {server}; the server sees you at {address}", err=True)
             report = await oneshot.listen(node, once=once, tell=lambda one: print_report(one, style))
         return ExitCode.OK if report is None or report.outcome == "direct" else ExitCode.NO_PATH
 

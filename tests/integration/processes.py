@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from signal import SIGTERM, Signals
 from types import TracebackType
@@ -45,11 +45,12 @@ class Program:
         self.out: list[str] = []
         self.err: list[str] = []
         self._unread: list[str] = []
+        self._unread_errors: list[str] = []
         self._pipes_ended = 0
         self._changed = threading.Condition()
         self._readers = [
-            threading.Thread(target=self._read, args=(self._process.stdout, self._take_output)),
-            threading.Thread(target=self._read, args=(self._process.stderr, self.err.append)),
+            threading.Thread(target=self._read, args=(self._process.stdout, self.out, self._unread)),
+            threading.Thread(target=self._read, args=(self._process.stderr, self.err, self._unread_errors)),
         ]
         for reader in self._readers:
             reader.start()
@@ -84,12 +85,19 @@ class Program:
 
     def wait_for_line(self, pattern: str) -> re.Match[str]:
         """The oldest line that matches from its beginning and that no earlier wait has taken."""
+        return self._wait_for(pattern, self._unread)
+
+    def wait_for_error_line(self, pattern: str) -> re.Match[str]:
+        """The same of standard error."""
+        return self._wait_for(pattern, self._unread_errors)
+
+    def _wait_for(self, pattern: str, unread: list[str]) -> re.Match[str]:
         deadline = time.monotonic() + PATIENCE
         with self._changed:
             while True:
-                for position, line in enumerate(self._unread):
+                for position, line in enumerate(unread):
                     if match := re.match(pattern, line):
-                        del self._unread[position]
+                        del unread[position]
                         return match
                 left = deadline - time.monotonic()
                 if left <= 0 or self._pipes_ended == 2:
@@ -115,17 +123,14 @@ class Program:
                 pipe.close()
         return Ended(code=code, out="\n".join(self.out), err="\n".join(self.err))
 
-    def _read(self, pipe: IO[bytes], take: Callable[[str], None]) -> None:
+    def _read(self, pipe: IO[bytes], *places: list[str]) -> None:
         for raw in pipe:
-            take(raw.decode(errors="replace").rstrip("\n"))
+            with self._changed:
+                for place in places:
+                    place.append(raw.decode(errors="replace").rstrip("\n"))
+                self._changed.notify_all()
         with self._changed:
             self._pipes_ended += 1
-            self._changed.notify_all()
-
-    def _take_output(self, line: str) -> None:
-        with self._changed:
-            self.out.append(line)
-            self._unread.append(line)
             self._changed.notify_all()
 
 

@@ -145,6 +145,14 @@ def test_leaving_gives_lines_under_way_their_time(elsa: Program, anna: Program) 
     assert "delivered to anna [last words]" in elsa.wait().out.splitlines()
 
 
+@pytest.mark.parametrize("rest", [b"", b"@exit\n"])
+def test_leaving_gives_a_check_of_the_nat_its_time(elsa: Program, rest: bytes) -> None:
+    elsa.feed(b"@nat\n" + rest)
+    elsa.close_input()
+    told = elsa.wait().out.splitlines()
+    assert any(line.startswith("your NAT: ") for line in told), told
+
+
 def test_a_killed_client_is_announced_as_disconnected(
     server: Rendezvous, elsa: Program, anna: Program
 ) -> None:
@@ -223,7 +231,7 @@ def test_why_says_by_what_a_path_was_found_on_both_sides(elsa: Program, anna: Pr
 
 def test_why_explains_a_failed_attempt_until_a_path_is_found(elsa: Program, anna: Program) -> None:
     elsa.type("@why anna")
-    elsa.wait_for_line("anna: no channel and no attempt that could be explained$")
+    elsa.wait_for_line("anna: no path was looked for yet; it is registered and Asleep; ")
     elsa.type("@chat anna too early")
     elsa.wait_for_line("not delivered to anna")
     elsa.type("@why anna")
@@ -258,9 +266,12 @@ def test_control_characters_of_a_peer_are_escaped(elsa: Program, anna: Program) 
     ("typed", "told"),
     [
         ("@show_lst", "@show_lst: no such command; did you mean @show_list[?]"),
+        ("@NATT", "@NATT: no such command; did you mean @nat[?]"),
+        ("@CHAT elsa hello", "not sent: that is you"),
+        ("@why elsa", "that is you: there is no path to yourself"),
         ("@dance", "@dance: no such command; @help shows the commands"),
         ("@why", "usage: @why ID"),
-        ("@why \x1b[2J", r"\\x1b\[2J: no channel and no attempt that could be explained"),
+        ("@why \x1b[2J", r"\\x1b\[2J: no path was looked for yet; nobody of that name"),
         ("@\x1b[2J", r"@\\x1b\[2J: no such command"),
         ("hello there", "nothing sent: write @chat ID TEXT"),
         ("@chat", "usage: @chat ID TEXT"),

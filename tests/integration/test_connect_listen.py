@@ -40,6 +40,13 @@ def listen(own_id: str, server: str, *options: str) -> Program:
     return Program("peer", "listen", "--id", own_id, "--server", server, *options)
 
 
+def assert_listened(ended: Ended, own_id: str, server: str, *, code: int = 0) -> None:
+    """One line on standard error, as whom and where it listened, and the exit code."""
+    seen = r"the server sees you at 127\.0\.0\.1:\d+"
+    assert re.fullmatch(rf"listening as {own_id} at {re.escape(server)}; {seen}", ended.err), ended.err
+    assert ended.code == code
+
+
 def assert_one_line(ended: Ended, code: int, *words: str) -> None:
     """One clear line on standard error, no traceback, and the exit code."""
     assert ended.code == code, ended
@@ -58,7 +65,7 @@ def test_both_sides_report_the_path_and_the_message(server: Rendezvous) -> None:
         )
         heard = listener.wait()
     assert (ended.code, ended.err) == (0, "")
-    assert (heard.code, heard.err) == (0, "")
+    assert_listened(heard, "anna-1", server.address)
     ours, theirs = json.loads(ended.out), json.loads(heard.out)
     assert list(ours) == list(theirs) == KEYS
     assert (ours["outcome"], ours["peer"], ours["message"], ours["reason"]) == (
@@ -97,9 +104,10 @@ def test_who_asks_is_told_why_below_the_report_on_both_sides(server: Rendezvous)
     with listen("anna-20", server.address, "--once", "--explain") as listener:
         ended = connect("anna-20", "--wait", "20", "--explain", own_id="elsa-20", server=server.address)
         heard = listener.wait()
+    assert (ended.code, ended.err) == (0, "")
+    assert_listened(heard, "anna-20", server.address)
     for one, other in ((ended, "anna-20"), (heard, "elsa-20")):
         line, *sentences = one.out.splitlines()
-        assert (one.code, one.err) == (0, "")
         assert line.startswith(f"direct to {other} at 127.0.0.1:")
         assert sentences[0].startswith("  the path from 127.0.0.1:")
         assert "by plain checks" in sentences[0]
@@ -163,17 +171,26 @@ def test_a_listener_reports_one_peer_after_another_until_it_is_terminated(server
             assert json.loads(listener.wait_for_line(r"\{.*")[0])["message"] == str(number)
         listener.signal(signal.SIGTERM)
         ended = listener.wait()
-    assert (ended.code, ended.err) == (130, "")
+    assert_listened(ended, "anna-3", server.address, code=130)
+
+
+def test_a_listener_says_as_whom_and_where_before_anybody_comes(server: Rendezvous) -> None:
+    with listen("anna-25", server.address, "--json") as listener:
+        listener.wait_for_error_line("listening as anna-25 at ")
+        ended = listener.stop()
+    assert_listened(ended, "anna-25", server.address, code=130)
+    assert ended.out == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_unregisters_and_ends_with_code_130(server: Rendezvous, number: signal.Signals) -> None:
     name = f"anna-4-{number.value}"
     with listen(name, server.address) as listener:
-        server.wait_for_line(f"{name} Awake")
+        listener.wait_for_error_line("listening as")
         listener.signal(number)
         ended = listener.wait()
-    assert (ended.code, ended.out, ended.err) == (130, "", "")
+    assert_listened(ended, name, server.address, code=130)
+    assert ended.out == ""
     server.wait_for_line(f"{name} is unregistered")
 
 

@@ -110,9 +110,11 @@ def test_one_nat_in_place_of_another_behaves_as_itself() -> None:
 def test_an_event_that_cannot_be_changes_nothing() -> None:
     with lab_of("port-restricted") as lab:
         before = lab.topology
-        with pytest.raises(NodeNotFound):
+        with pytest.raises(NodeNotFound, match=r"no router 'elsa' .* did you mean nat-elsa"):
             lab.events.reboot("elsa")
-        with pytest.raises(NodeNotFound):
+        with pytest.raises(NodeNotFound, match=r"no node 'ana' in this lab, there are: .* did you mean anna"):
+            lab.events.cut("ana")
+        with pytest.raises(NodeNotFound, match="no interface 'elsa eth1' in this lab, there are: elsa eth0;"):
             lab.events.cut("elsa", interface=1)
         with pytest.raises(BadTopology, match="is used twice"):
             lab.events.change_address("nat-elsa", IPv4Address("203.0.113.33"))
@@ -151,7 +153,10 @@ def test_the_command_line_makes_things_happen_to_a_lab_of_another_process(lab: L
     assert elsa.ask() is None
     assert event("restore", "elsa") == (0, "")
     assert wait_until(lambda: elsa.ask() is not None)
-    assert event("reboot", "elsa") == (2, "netlab: no node 'elsa' in this lab, there are: nat-elsa")
+    assert event("reboot", "elsa") == (
+        2,
+        "netlab: no router 'elsa' in this lab, there are: nat-elsa; did you mean nat-elsa?",
+    )
     assert event("address", "nat-elsa", "203.0.113.300")[0] == 2
     assert event("swap", "nat-elsa", "symetric")[1].endswith("did you mean symmetric?")
 

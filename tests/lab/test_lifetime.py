@@ -115,7 +115,7 @@ def test_clean_removes_what_a_killed_run_left() -> None:
     seen = json.loads(done.stdout)
     assert (seen["namespaces before"], seen["processes before"]) == (6, 2)
     assert (seen["namespaces after"], seen["files after"], seen["processes after"]) == ([], [], 0)
-    assert seen["clean"] == [0, f"{seen['lab']}\n"]
+    assert seen["clean"] == [0, f"took down {seen['lab']}\n"]
     assert seen["clean again"] == [0, ""]
 
 
@@ -158,7 +158,7 @@ def test_the_command_line_builds_uses_shows_and_removes_a_lab() -> None:
         assert [lab["backend"] for lab in labs if lab["name"] == "nl-by-hand"] == ["namespaces"]
     finally:
         down = run_netlab("down", "by-hand")
-    assert (down.returncode, down.stdout) == (0, "nl-by-hand\n")
+    assert (down.returncode, down.stdout) == (0, "took down nl-by-hand\n")
     assert traces_of("nl-by-hand") == []
 
 

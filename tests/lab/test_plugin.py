@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from netlab.state import known_labs
+from tests import inner_pytest
 
 pytestmark = pytest.mark.lab
 
@@ -26,8 +27,7 @@ def test_a_lab_is_there_for_the_test_and_tells_what_it_knows_when_it_fails(pytes
             assert len(nat_lab.topology.nats) == 1, "only one of them passes"
         """
     )
-    apart = ("-p", "no:hypothesispytest", "-o", "asyncio_default_fixture_loop_scope=function")
-    result = pytester.runpytest(*apart, "--strict-markers", "-W", "error", "--nat-artefacts", "kept")
+    result = pytester.runpytest(*inner_pytest.OPTIONS, "--nat-artefacts", "kept")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
         [

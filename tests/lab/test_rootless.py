@@ -138,7 +138,7 @@ def test_a_user_without_root_builds_proves_uses_shows_and_removes_a_lab(user: Us
     assert (user.world / "labs" / lab).stat().st_uid == user.uid, "the logs are the user's, outside as well"
 
     down = user.netlab("down")
-    assert (down.returncode, down.stdout) == (0, f"{lab}\n")
+    assert (down.returncode, down.stdout) == (0, f"took down {lab}\n")
     assert user.has_left_nothing(), user.processes()
 
 
@@ -171,7 +171,7 @@ def test_what_a_killed_command_left_is_cleaned_by_the_next(user: User) -> None:
         assert user.netlab("clean").stderr == "nl-held is in use by a living process; --force removes it\n"
         process.kill()
     assert len(user.holders()) == 1, "for as long as there is a lab"
-    assert user.netlab("clean").stdout == "nl-held\n"
+    assert user.netlab("clean").stdout == "took down nl-held\n"
     assert user.has_left_nothing(), user.processes()
 
 

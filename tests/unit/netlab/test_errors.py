@@ -54,6 +54,16 @@ CASES: list[tuple[BaseException, str, ExitCode]] = [
         ExitCode.USAGE,
     ),
     (
+        NodeNotFound("elsa", known=["nat-elsa", "nat-anna"], kind="router"),
+        "no router 'elsa' in this lab, there are: nat-elsa, nat-anna; did you mean nat-elsa?",
+        ExitCode.USAGE,
+    ),
+    (
+        NodeNotFound("x", known=[], kind="router"),
+        "no router 'x' in this lab, there are: none",
+        ExitCode.USAGE,
+    ),
+    (
         NotPermitted(),
         "netlab needs root to make network namespaces: try sudo, or `netlab rootless -- PROGRAM`",
         ExitCode.ENVIRONMENT,

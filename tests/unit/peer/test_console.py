@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,15 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from peer.console import MAX_LINE_LENGTH, PipedConsole, TerminalConsole, open_console
+from peer.console import (
+    CONTINUATION,
+    MAX_LINE_LENGTH,
+    Console,
+    PipedConsole,
+    TerminalConsole,
+    open_console,
+    wrapped,
+)
 
 
 class Keyboard:
@@ -127,3 +135,47 @@ async def test_a_terminal_edits_ends_and_survives_pasted_colours(
     terminal.send_text(keys)
     async with TerminalConsole(["@show_list", "@chat"]) as console:
         assert await console.next_line() == line
+
+
+FITS = "18 cells are a row"
+
+
+@pytest.mark.parametrize(
+    ("line", "rows"),
+    [
+        ("", [""]),
+        (FITS, [FITS]),
+        (f"{FITS}.", ["18 cells are a", "row."]),
+        ("  indented, and so on", ["  indented,", "and so on"]),
+        ("a" * 30, ["a" * 14, "a" * 14, "aa"]),
+        ("漢" * 9, ["漢" * 9]),
+        ("漢" * 10, ["漢" * 7, "漢" * 3]),
+        ("e\u0301" * 18, ["e\u0301" * 18]),
+        (" " * 30, [""]),
+    ],
+)
+def test_a_line_wider_than_the_terminal_is_broken_between_words(line: str, rows: list[str]) -> None:
+    assert wrapped(line, len(FITS)) == f"\n{CONTINUATION}".join(rows)
+
+
+@pytest.mark.parametrize("width", range(6))
+def test_a_terminal_too_narrow_for_words_gets_all_of_the_line(width: int) -> None:
+    assert "".join(wrapped("From anna [漢]", width).split()) == "Fromanna[漢]"
+
+
+@pytest.mark.parametrize("kind", [PipedConsole, TerminalConsole])
+@pytest.mark.parametrize("is_terminal", [False, True])
+async def test_only_a_terminal_has_lines_broken(
+    kind: Callable[..., Console],
+    is_terminal: bool,
+    terminal: PipeInput,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    monkeypatch.setenv("COLUMNS", str(len(FITS)))
+    console = kind([]) if kind is TerminalConsole else kind()
+    console.show(f"{FITS}.")
+    assert capsys.readouterr().out == (
+        f"18 cells are a\n{CONTINUATION}row.\n" if is_terminal else f"{FITS}.\n"
+    )

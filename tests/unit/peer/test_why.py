@@ -97,6 +97,48 @@ def test_what_both_nats_do_and_when_what_came_is_said() -> None:
     )
 
 
+RENEWED = (
+    TimelineEntry(at=34.0, event=TimelineEvent.RENEWED, detail="anna offers srflx 203.0.113.33:6000"),
+    TimelineEntry(at=34.0, event=TimelineEvent.CHECKS_BEGUN, detail="to 203.0.113.33:6000"),
+)
+REPAIRED = (
+    *RENEWED,
+    TimelineEntry(at=34.03, event=TimelineEvent.CHECK_RECEIVED, detail="from 203.0.113.33:6000"),
+    TimelineEntry(at=34.04, event=TimelineEvent.PATH_MOVED, detail="..."),
+)
+
+
+def test_after_a_repair_the_times_are_those_of_the_search_that_found_the_path_in_use() -> None:
+    said = explain(Evidence(peer="anna", path=PATH, timeline=(*COURSE, *REPAIRED)))
+    came = "the first one from 203.0.113.33:6000 came after 30.0 ms"
+    assert said[1] == (
+        "in the search that began 34.00 s after the introduction, checks went to 203.0.113.33:6000; "
+        f"of anna's, {came}, the path was confirmed after 40.0 ms"
+    )
+
+
+@pytest.mark.parametrize("earlier", [(), REPAIRED])
+def test_a_search_that_found_nothing_so_far_tells_nothing_of_the_path_in_use(
+    earlier: tuple[TimelineEntry, ...],
+) -> None:
+    before = Evidence(peer="anna", path=PATH, timeline=(*COURSE, *earlier))
+    assert explain(replace(before, timeline=(*before.timeline, *RENEWED))) == explain(before)
+
+
+def test_where_the_search_that_found_the_path_may_be_left_out_no_times_are_said() -> None:
+    more = TimelineEntry(at=99.0, event=TimelineEvent.MORE_FOLLOWED, detail="9 left out")
+    assert len(explain(Evidence(peer="anna", path=PATH, timeline=(*COURSE, *REPAIRED, more)))) == 1
+    assert len(explain(Evidence(peer="anna", path=PATH, timeline=(*COURSE, more)))) == 2
+
+
+def test_a_search_that_failed_is_told_of_as_the_newest_one() -> None:
+    skipped = TimelineEntry(at=1.0, event=TimelineEvent.ATTEMPT_SKIPPED, detail="another one is under way")
+    timeline = (*COURSE[:2], skipped, *RENEWED)
+    said = explain(Evidence(peer="anna", timeline=timeline, error=no_path(FailureReason.SILENCE.value)))
+    assert "nothing of anna's reached you" in said[0]
+    assert said[2].endswith("checks went to 203.0.113.33:6000; of anna's, none came")
+
+
 @pytest.mark.parametrize(
     ("own", "words"),
     [

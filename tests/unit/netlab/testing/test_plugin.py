@@ -14,6 +14,7 @@ from netlab.backend import Backend
 from netlab.errors import MislabelledNat, MissingTool
 from netlab.testing import plugin, readiness
 from netlab.topology import Topology
+from tests import inner_pytest
 
 
 class PretendedLab:
@@ -54,11 +55,8 @@ def _pretence(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
-    """An inner run with our own strictness; a warning of the plugin's would be an error."""
-    strictness = ("--strict-markers", "--strict-config", "-W", "error")
-    # The one plugin warns where nobody has said this, the other takes half a second for nothing.
-    apart = ("-o", "asyncio_default_fixture_loop_scope=function", "-p", "no:hypothesispytest")
-    return pytester.runpytest(*strictness, *apart, *options)
+    """An inner run."""
+    return pytester.runpytest(*inner_pytest.OPTIONS, *options)
 
 
 def lines_of(result: pytest.RunResult) -> str:
