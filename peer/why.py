@@ -152,7 +152,7 @@ class _Failure:
 
     Attributes:
         applies: whether it is this one.
-        words: a sentence; ``{peer}`` is its id, and ``{skipped}`` why an attempt was not made.
+        words: a sentence; ``{peer}`` is its id, and ``{hindrance}`` why no attempt was begun.
         advice: what would help, the most helpful first.
         asks_nats: whether a change of either NAT would help as well.
     """
@@ -245,10 +245,8 @@ _FAILURES: tuple[_Failure, ...] = (
         asks_nats=True,
     ),
     _Failure(
-        lambda evidence, error: (
-            isinstance(error, NoPath) and _first(_search(evidence), TimelineEvent.ATTEMPT_SKIPPED) is not None
-        ),
-        "the two NATs need more than plain checks, and that was not possible now: {skipped}",
+        lambda evidence, error: isinstance(error, NoPath) and _hindrance(evidence) is not None,
+        "the two NATs need more than plain checks, and that was not possible now: {hindrance}",
         ("connect again when other attempts are over", "allow more open files: ulimit -n"),
         asks_nats=True,
     ),
@@ -308,8 +306,7 @@ def _explain_failure(evidence: Evidence, error: PeerError) -> list[str]:
     advice = [words.format(peer=evidence.peer) for words in failure.advice]
     if failure.asks_nats:
         advice += _advice_on_nats(evidence)
-    skipped = _first(_search(evidence), TimelineEvent.ATTEMPT_SKIPPED)
-    words = failure.words.format(peer=evidence.peer, skipped="" if skipped is None else skipped.detail)
+    words = failure.words.format(peer=evidence.peer, hindrance=_hindrance(evidence))
     sentences = [f"there is no path: {words}", f"seen: {error}"]
     # What a plan is made of names both NATs already.
     is_told = (
@@ -317,6 +314,15 @@ def _explain_failure(evidence: Evidence, error: PeerError) -> list[str]:
     )
     facts = _facts(replace(evidence, own_nat=None, peer_nat=None) if is_told else evidence)
     return sentences + facts + [f"what would help: {words}" for words in advice]
+
+
+def _hindrance(evidence: Evidence) -> str | None:
+    """Why no attempt beyond plain checks was begun, where one should have been."""
+    search = _search(evidence)
+    if _first(search, TimelineEvent.ATTEMPT_BEGUN) is not None:
+        return None
+    hindered = _first(search, TimelineEvent.ATTEMPT_SKIPPED, TimelineEvent.ATTEMPT_DELAYED)
+    return None if hindered is None else hindered.detail
 
 
 def _advice_on_nats(evidence: Evidence) -> list[str]:

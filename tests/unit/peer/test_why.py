@@ -311,11 +311,20 @@ def test_an_attempt_that_has_failed_is_said_to_have(technique: Technique, why: s
     assert why in explain(Evidence(peer="anna", plan=made, error=HARD))[0]
 
 
-def test_an_attempt_that_was_not_made_is_not_said_to_have_failed() -> None:
-    skipped = TimelineEntry(at=0.0, event=TimelineEvent.ATTEMPT_SKIPPED, detail="another one is under way")
+@pytest.mark.parametrize("event", [TimelineEvent.ATTEMPT_SKIPPED, TimelineEvent.ATTEMPT_DELAYED])
+def test_an_attempt_that_was_not_made_is_not_said_to_have_failed(event: TimelineEvent) -> None:
+    hindered = TimelineEntry(at=0.0, event=event, detail="another one is under way")
     made = planned(STRICT, SYMMETRIC)
-    said = explain(Evidence(peer="anna", plan=made, timeline=(skipped,), error=HARD))
+    said = explain(Evidence(peer="anna", plan=made, timeline=(hindered,), error=HARD))
     assert said[0].endswith("not possible now: another one is under way")
+
+
+def test_an_attempt_that_was_made_late_is_said_to_have_failed() -> None:
+    delayed = TimelineEntry(at=0.0, event=TimelineEvent.ATTEMPT_DELAYED, detail="another one is under way")
+    begun = TimelineEntry(at=1.0, event=TimelineEvent.ATTEMPT_BEGUN, detail="birthday probing")
+    made = planned(STRICT, SYMMETRIC)
+    said = explain(Evidence(peer="anna", plan=made, timeline=(delayed, begun), error=HARD))
+    assert said[0].endswith("no two met")
 
 
 # --- what either side could change --------------------------------------------------------------------------
