@@ -7,9 +7,9 @@ as each other's alternate address.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,10 @@ PROFILES = [
     "address-dependent",
 ]
 DISCOVERY, STUN = TOOLS
+PARALLEL_LABS = 9
+
+Heard = tuple[Words, Words]
+"""What natdiscovery and stun say."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -90,41 +94,69 @@ def with_a_host_for_each_address(topology: Topology) -> Topology:
     return replace(topology, hosts=(*hosts, *others))
 
 
-def heard_by_elsa(lab: Lab) -> tuple[Words, Words]:
+def heard_by_elsa(lab: Lab) -> Heard:
     """What natdiscovery and stun say, each question from a port of its own."""
     elsa = next(host for host in lab.topology.hosts if host.name == "elsa")
     address = str(elsa.interfaces[0].addresses[0])
 
-    def ask(tool: Tool, options: tuple[str, ...], port: int) -> str:
+    def say(tool: Tool, options: tuple[str, ...], port: int) -> str:
         command = [tool.program, *tool.arguments(FIRST, options, address, port)]
         done = lab.run("elsa", command, timeout=60)
         return done.stdout + done.stderr
 
     with ThreadPoolExecutor() as pool:
-        mapping = pool.submit(ask, DISCOVERY, ("-m",), 20000)
-        filtering = pool.submit(ask, DISCOVERY, ("-f",), 20010)
-        classic = pool.submit(ask, STUN, (), 20020)
+        mapping = pool.submit(say, DISCOVERY, ("-m",), 20000)
+        filtering = pool.submit(say, DISCOVERY, ("-f",), 20010)
+        classic = pool.submit(say, STUN, (), 20020)
         discovered = hear_natdiscovery("mapping", mapping.result())
         discovered |= hear_natdiscovery("filtering", filtering.result())
-        padded = pool.submit(ask, DISCOVERY, ("-f", "-P"), 20030)
+        padded = pool.submit(say, DISCOVERY, ("-f", "-P"), 20030)
         assert hear_natdiscovery("filtering", padded.result()).items() <= discovered.items(), "in fragments"
         return discovered, hear_stun("type", classic.result())
 
 
-def expected(name: str) -> tuple[Words, Words]:
+def expected(name: str) -> Heard:
     subject = Subject(node="nat-elsa", profile=profile(name), host="elsa")
     discovered = expect_natdiscovery(subject)
     discovered.pop("hairpinning", None)  # no server has a part in it
     return discovered, expect_stun(subject)
 
 
-@pytest.mark.parametrize("name", PROFILES)
-def test_the_tools_learn_from_our_server_what_the_nat_is(name: str) -> None:
-    with one_server(name) as lab:
-        assert heard_by_elsa(lab) == expected(name)
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Behind which profile elsa is, and how many servers she asks."""
+
+    name: str
+    servers: int
 
 
-@pytest.mark.parametrize("name", ["full-cone", "address-restricted", "symmetric"])
-def test_two_servers_show_what_one_with_two_addresses_does(name: str, tmp_path: Path) -> None:
-    with two_servers(name, tmp_path) as lab:
-        assert heard_by_elsa(lab) == expected(name)
+ONE_SERVER = [Case(name, servers=1) for name in PROFILES]
+TWO_SERVERS = [Case(name, servers=2) for name in ("full-cone", "address-restricted", "symmetric")]
+
+
+def ask(case: Case, folder: Path) -> Heard:
+    with one_server(case.name) if case.servers == 1 else two_servers(case.name, folder) as lab:
+        return heard_by_elsa(lab)
+
+
+@pytest.fixture(scope="module")
+def heard(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Case, Future[Heard]]]:
+    """The tools wait for what a NAT drops, so several labs are asked in at once."""
+    with ThreadPoolExecutor(PARALLEL_LABS) as pool:
+        yield {
+            case: pool.submit(ask, case, tmp_path_factory.mktemp("key")) for case in ONE_SERVER + TWO_SERVERS
+        }
+
+
+@pytest.mark.parametrize("case", ONE_SERVER, ids=lambda case: case.name)
+def test_the_tools_learn_from_our_server_what_the_nat_is(
+    case: Case, heard: dict[Case, Future[Heard]]
+) -> None:
+    assert heard[case].result() == expected(case.name)
+
+
+@pytest.mark.parametrize("case", TWO_SERVERS, ids=lambda case: case.name)
+def test_two_servers_show_what_one_with_two_addresses_does(
+    case: Case, heard: dict[Case, Future[Heard]]
+) -> None:
+    assert heard[case].result() == expected(case.name)
