@@ -43,7 +43,9 @@ from natcore.channel.events import (
     SocketsReleased,
 )
 from natcore.channel.exchange import DataExchange
+from natcore.channel.recovery import Recovery
 from natcore.channel.search import PathSearch
+from natcore.channel.silence import Silence
 from natcore.channel.timeline import Timeline, TimelineEvent, candidates_in_words
 from natcore.errors import MisuseError
 from natcore.hardnat import HardAttempt, Plan, SideSummary, Technique
@@ -68,19 +70,6 @@ _Way = tuple[TransportAddress, TransportAddress]
 
 MAX_EARLY_COPIES = 12
 """Copies of early data: three to each of the host and reflexive candidates of an ordinary peer."""
-
-SILENCE = 1.0
-"""Seconds after the peer's last data at which the path is checked, once: a NAT that has forgotten the one who
-only listens keeps from him what the peer notices, and the server's word as well."""
-
-QUIET = 0.3
-"""Seconds without a word of the peer's after which sending has the path checked at once."""
-
-ASK_INTERVAL = 2.0
-"""Seconds from the first wish to be introduced anew to the second; doubled for each further one."""
-
-MAX_ASK_INTERVAL = 15.0
-"""Seconds; where that ends."""
 
 CLOSE_COPIES = 2
 """A lost CLOSE leaves the peer waiting for its consent to expire, so a second one follows at once."""
@@ -139,12 +128,8 @@ class PeerSession:
         self._renewal: PathSearch | None = None
         self.local_ufrag = self._search.ufrag
         self._has_met = False
-        self._ask_again_at: float | None = None
-        self._ask_interval = ASK_INTERVAL
-        self._lost: ConnectivityFailed | None = None
-        self._ends_at: float | None = None
-        self._heard_at = 0.0
-        self._silent_at: float | None = None
+        self._recovery = Recovery(config.patience)
+        self._silence = Silence()
         self._exchange = DataExchange(session=name, local=local, remote=remote, config=config.delivery)
         self._early_copies_left = 0
         self._proven: _Way | None = None
@@ -220,7 +205,7 @@ class PeerSession:
         if self._renewal is not None:
             self._renewal.close()
             self._take_released(self._renewal)
-        self._ask_again_at = None
+        self._recovery.search_begun()
         self.note(TimelineEvent.RENEWED, f"{self.peer} offers {candidates_in_words(offered)}", now)
         self._renewal = self._make_search(name, is_controlling, local, remote, local_candidates)
         self._renewal.start(offered, now)
@@ -260,8 +245,7 @@ class PeerSession:
         """
         if self._is_ended:
             return
-        self._ask_again_at = now + self._ask_interval
-        self._ask_interval = min(2 * self._ask_interval, MAX_ASK_INTERVAL)
+        self._recovery.asked(now)
         self.note(TimelineEvent.PATH_DOUBTED, why, now)
         self._events.append(SessionDoubted(at=now))
 
@@ -280,7 +264,7 @@ class PeerSession:
             why = "our addresses have changed"
         else:
             return
-        self._ask_interval = ASK_INTERVAL
+        self._recovery.begin_anew()
         self.doubt(now, why)
 
     def declined(self, reason: str, now: float) -> None:
@@ -294,8 +278,9 @@ class PeerSession:
 
     def peer_left(self, now: float) -> None:
         """The peer has said goodbye to the server: nobody will be found where the path is lost."""
-        if self._lost is not None:
-            self._end(self._lost.reason, f"{self._lost.detail}, and {self.peer} left the server", now)
+        loss = self._recovery.loss
+        if loss is not None:
+            self._end(loss.reason, f"{loss.detail}, and {self.peer} left the server", now)
 
     @property
     def ice(self) -> IceAgent:
@@ -320,7 +305,7 @@ class PeerSession:
     @property
     def is_in_doubt(self) -> bool:
         """Whether the path is lost, or has answered none of the last few checks."""
-        return self._lost is not None or self.ice.is_in_doubt
+        return self._recovery.loss is not None or self.ice.is_in_doubt
 
     @property
     def plan(self) -> Plan | None:
@@ -401,15 +386,13 @@ class PeerSession:
         """Does whatever is due."""
         for search in self._searches:
             search.handle_timer(now)
-        if self._lost is not None and self._ends_at is not None and now >= self._ends_at:
-            self._end(self._lost.reason, self._lost.detail, now)
-        if self._silent_at is not None and now >= self._silent_at:
-            self._silent_at = None
+        loss = self._recovery.loss
+        if loss is not None and now >= loss.ends_at:
+            self._end(loss.reason, loss.detail, now)
+        if self._silence.take_due(now):
             self.ice.hurry(now)
-        if self._ask_again_at is not None and now >= self._ask_again_at:
-            self._ask_again_at = None
-            if self.is_in_doubt:
-                self.doubt(now, "there is no other path yet")
+        if self._recovery.take_due(now) and self.is_in_doubt:
+            self.doubt(now, "there is no other path yet")
         self._pump(now)
 
     def datagrams_to_send(self) -> list[Transmit]:
@@ -426,7 +409,7 @@ class PeerSession:
         if self._is_ended:
             return None
         instants = [search.get_timer() for search in self._searches]
-        instants += [self._ask_again_at, self._ends_at, self._silent_at]
+        instants += [self._recovery.get_timer(), self._silence.get_timer()]
         if self._has_met:
             instants.append(self._exchange.messages.get_timer(is_sending=self.path is not None))
         return min((instant for instant in instants if instant is not None), default=None)
@@ -495,7 +478,7 @@ class PeerSession:
                     self._renewal = None
                     self.note(TimelineEvent.RENEWAL_FAILED, f"{event.reason.value} ({event.detail})", now)
                     if self._has_met:
-                        self._ask_again_at = now + self._ask_interval
+                        self._recovery.search_failed(now)
                     elif not self._search.is_under_way:
                         self._end(event.reason, event.detail, now)
                 case _:
@@ -507,7 +490,7 @@ class PeerSession:
         if failure.reason is FailureReason.REJECTED and self._has_met:
             self._end(failure.reason, failure.detail, now)
         elif self._has_met:
-            self._lost, self._ends_at = failure, now + self._config.patience
+            self._recovery.path_lost(failure.reason, failure.detail, now)
             self._proven = None
             self.note(TimelineEvent.PATH_LOST, failure.detail, now)
             self._events.append(SessionLost(detail=failure.detail))
@@ -517,9 +500,8 @@ class PeerSession:
 
     def _confirm(self, path: Path, now: float) -> None:
         self._early_copies_left = 0
-        self._ask_again_at = self._ends_at = self._lost = None
-        self._ask_interval = ASK_INTERVAL
-        self._heard_at = now
+        self._recovery.path_found()
+        self._silence.path_found(now)
         self._told = _way_of(path)
         if self._has_met:
             self._exchange.messages.path_replaced(now)
@@ -559,7 +541,7 @@ class PeerSession:
             self._take_from_search(now)
 
     def _hurry_if_quiet(self, now: float) -> None:
-        if now - self._heard_at > QUIET:
+        if self._silence.is_long_for_sender(now):
             self.ice.hurry(now)
 
     def _receive_frame(
@@ -568,8 +550,7 @@ class PeerSession:
         heard = self._exchange.receive(data, now)
         if heard is None:
             return
-        self._heard_at = now
-        self._silent_at = now + SILENCE
+        self._silence.broken(now)
         if heard.reply is not None:
             # To where it came from: our own path may still be unconfirmed.
             self._send_frame(heard.reply, (base, source))
@@ -584,7 +565,7 @@ class PeerSession:
             self._end(None, f"closed by {self.peer}", now)
 
     def _way(self) -> _Way | None:
-        if self._is_ended or self._lost is not None:
+        if self._is_ended or self._recovery.loss is not None:
             return None
         path = self.path
         if path is None:
