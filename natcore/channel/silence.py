@@ -23,7 +23,7 @@ class Silence:
         self._check_at: float | None = None
 
     def path_found(self, now: float) -> None:
-        """The peer has answered a check, which is a word of its, but no data."""
+        """The peer has just answered a check: it is there, though it has sent no data."""
         self._heard_at = now
 
     def broken(self, now: float) -> None:
