@@ -1,7 +1,9 @@
 """A session with one peer: connectivity below, data on top, one agent for the owner.
 
-:class:`PeerSession` joins a :class:`~natcore.channel.search.PathSearch`, which finds and keeps a path, to the
-:class:`~natcore.channel.exchange.DataExchange` whose frames travel on it. STUN and frames share the
+:class:`PeerSession` joins the :class:`~natcore.channel.searches.Searches`, which find and keep a path, to the
+:class:`~natcore.channel.exchange.DataExchange` whose frames travel on it. When to look whether the path still
+stands is for :class:`~natcore.channel.silence.Silence` to say, and when to ask for another one for
+:class:`~natcore.channel.recovery.Recovery`. STUN and frames share the
 five-tuple and are told apart by their first byte (RFC 7983).
 
 **Early data.** A message that is waiting when the session starts is sent right behind the first check to each
@@ -43,7 +45,10 @@ from natcore.channel.events import (
     SocketsReleased,
 )
 from natcore.channel.exchange import DataExchange
+from natcore.channel.recovery import Recovery
 from natcore.channel.search import PathSearch
+from natcore.channel.searches import RenewalFailed, Searches
+from natcore.channel.silence import Silence
 from natcore.channel.timeline import Timeline, TimelineEvent, candidates_in_words
 from natcore.errors import MisuseError
 from natcore.hardnat import HardAttempt, Plan, SideSummary, Technique
@@ -68,19 +73,6 @@ _Way = tuple[TransportAddress, TransportAddress]
 
 MAX_EARLY_COPIES = 12
 """Copies of early data: three to each of the host and reflexive candidates of an ordinary peer."""
-
-SILENCE = 1.0
-"""Seconds after the peer's last data at which the path is checked, once: a NAT that has forgotten the one who
-only listens keeps from him what the peer notices, and the server's word as well."""
-
-QUIET = 0.3
-"""Seconds without a word of the peer's after which sending has the path checked at once."""
-
-ASK_INTERVAL = 2.0
-"""Seconds from the first wish to be introduced anew to the second; doubled for each further one."""
-
-MAX_ASK_INTERVAL = 15.0
-"""Seconds; where that ends."""
 
 CLOSE_COPIES = 2
 """A lost CLOSE leaves the peer waiting for its consent to expire, so a second one follows at once."""
@@ -135,16 +127,12 @@ class PeerSession:
         self._random = random
         self._remote = remote
         self.opener_ttl = opener_ttl
-        self._search = self._make_search(name, is_controlling, local, remote, local_candidates)
-        self._renewal: PathSearch | None = None
-        self.local_ufrag = self._search.ufrag
+        first = self._make_search(name, is_controlling, local, remote, local_candidates)
+        self._searches = Searches(first)
+        self.local_ufrag = first.ufrag
         self._has_met = False
-        self._ask_again_at: float | None = None
-        self._ask_interval = ASK_INTERVAL
-        self._lost: ConnectivityFailed | None = None
-        self._ends_at: float | None = None
-        self._heard_at = 0.0
-        self._silent_at: float | None = None
+        self._recovery = Recovery(config.patience)
+        self._silence = Silence()
         self._exchange = DataExchange(session=name, local=local, remote=remote, config=config.delivery)
         self._early_copies_left = 0
         self._proven: _Way | None = None
@@ -191,7 +179,7 @@ class PeerSession:
             self._early_copies_left = MAX_EARLY_COPIES
         offered = list(remote_candidates)
         self.note(TimelineEvent.INTRODUCED, f"{self.peer} offers {candidates_in_words(offered)}", now)
-        self._search.start(offered, now)
+        self._searches.current.start(offered, now)
         self._pump(now)
         return number
 
@@ -217,21 +205,19 @@ class PeerSession:
             if self.is_in_doubt:
                 self._end(FailureReason.CONSENT_EXPIRED, f"{self.peer} has started anew", now)
             return self.local_ufrag
-        if self._renewal is not None:
-            self._renewal.close()
-            self._take_released(self._renewal)
-        self._ask_again_at = None
+        self._recovery.search_begun()
         self.note(TimelineEvent.RENEWED, f"{self.peer} offers {candidates_in_words(offered)}", now)
-        self._renewal = self._make_search(name, is_controlling, local, remote, local_candidates)
-        self._renewal.start(offered, now)
+        renewal = self._make_search(name, is_controlling, local, remote, local_candidates)
+        self._searches.renew(renewal)
+        renewal.start(offered, now)
         self._pump(now)
-        return self._renewal.ufrag
+        return renewal.ufrag
 
     def add_remote_candidates(self, candidates: Iterable[Candidate], now: float) -> None:
         """Takes candidates that the peer has had later than the introduction (RFC 8838 section 11)."""
         for candidate in candidates:
-            self._newest_search.ice.add_remote_candidate(candidate, now)
-        self._newest_search.handle_timer(now)
+            self._searches.newest.ice.add_remote_candidate(candidate, now)
+        self._searches.newest.handle_timer(now)
         self._pump(now)
 
     def note(self, event: TimelineEvent, detail: str, now: float) -> None:
@@ -240,16 +226,16 @@ class PeerSession:
 
     def take_plan(self, plan: Plan, now: float) -> None:
         """Tells what was made of both NATs; for looking at, and no more than a plan."""
-        self._newest_search.take_plan(plan, now)
+        self._searches.newest.take_plan(plan, now)
 
     def begin_hard(self, attempt: HardAttempt, sockets: Sequence[LocalCandidate], now: float) -> None:
         """As :meth:`PathSearch.begin_hard`, of the newest search."""
-        self._newest_search.begin_hard(attempt, sockets, now)
+        self._searches.newest.begin_hard(attempt, sockets, now)
         self._pump(now)
 
     def give_up_by(self, deadline: float, detail: str) -> None:
         """No more than plain checks can be tried, and these will hardly do: they end at ``deadline``."""
-        self._newest_search.ice.give_up_by(deadline, FailureReason.HARD_NATS, detail)
+        self._searches.newest.ice.give_up_by(deadline, FailureReason.HARD_NATS, detail)
 
     def doubt(self, now: float, why: str) -> None:
         """Asks for another path now, and again until there is one.
@@ -260,8 +246,7 @@ class PeerSession:
         """
         if self._is_ended:
             return
-        self._ask_again_at = now + self._ask_interval
-        self._ask_interval = min(2 * self._ask_interval, MAX_ASK_INTERVAL)
+        self._recovery.asked(now)
         self.note(TimelineEvent.PATH_DOUBTED, why, now)
         self._events.append(SessionDoubted(at=now))
 
@@ -280,7 +265,7 @@ class PeerSession:
             why = "our addresses have changed"
         else:
             return
-        self._ask_interval = ASK_INTERVAL
+        self._recovery.begin_anew()
         self.doubt(now, why)
 
     def declined(self, reason: str, now: float) -> None:
@@ -294,13 +279,14 @@ class PeerSession:
 
     def peer_left(self, now: float) -> None:
         """The peer has said goodbye to the server: nobody will be found where the path is lost."""
-        if self._lost is not None:
-            self._end(self._lost.reason, f"{self._lost.detail}, and {self.peer} left the server", now)
+        loss = self._recovery.loss
+        if loss is not None:
+            self._end(loss.reason, f"{loss.detail}, and {self.peer} left the server", now)
 
     @property
     def ice(self) -> IceAgent:
         """The connectivity below; for looking at, not for driving."""
-        return self._search.ice
+        return self._searches.current.ice
 
     @property
     def discarded(self) -> int:
@@ -310,27 +296,27 @@ class PeerSession:
     @property
     def introduction(self) -> str:
         """The name of the introduction that the newest search follows."""
-        return self._newest_search.name
+        return self._searches.newest.name
 
     @property
     def is_searching(self) -> bool:
         """Whether the newest search is under way."""
-        return not self._is_ended and self._newest_search.is_under_way
+        return not self._is_ended and self._searches.newest.is_under_way
 
     @property
     def is_in_doubt(self) -> bool:
         """Whether the path is lost, or has answered none of the last few checks."""
-        return self._lost is not None or self.ice.is_in_doubt
+        return self._recovery.loss is not None or self.ice.is_in_doubt
 
     @property
     def plan(self) -> Plan | None:
         """What was made of both NATs, or None where one of them is not known."""
-        return self._newest_search.plan
+        return self._searches.newest.plan
 
     @property
     def technique(self) -> Technique:
         """By what the two met, or would."""
-        return self._search.technique
+        return self._searches.current.technique
 
     @property
     def path(self) -> Path | None:
@@ -345,7 +331,7 @@ class PeerSession:
 
     def is_awaiting(self, transaction_id: stun.TransactionId) -> bool:
         """Whether a response to this transaction would be for us."""
-        return any(search.is_awaiting(transaction_id) for search in self._searches)
+        return self._searches.is_awaiting(transaction_id)
 
     # --- the owner: data ---------------------------------------------------------------------------------
 
@@ -391,25 +377,21 @@ class PeerSession:
         if self._is_ended:
             return
         if stun.is_stun(data):
-            for search in self._searches:  # each discards what is not for its credentials
-                search.receive_stun(data, source, base, now)
+            self._searches.receive_stun(data, source, base, now)
         else:
             self._receive_frame(data, source, base, now)
         self._pump(now)
 
     def handle_timer(self, now: float) -> None:
         """Does whatever is due."""
-        for search in self._searches:
-            search.handle_timer(now)
-        if self._lost is not None and self._ends_at is not None and now >= self._ends_at:
-            self._end(self._lost.reason, self._lost.detail, now)
-        if self._silent_at is not None and now >= self._silent_at:
-            self._silent_at = None
+        self._searches.handle_timer(now)
+        loss = self._recovery.loss
+        if loss is not None and now >= loss.ends_at:
+            self._end(loss.reason, loss.detail, now)
+        if self._silence.take_due(now):
             self.ice.hurry(now)
-        if self._ask_again_at is not None and now >= self._ask_again_at:
-            self._ask_again_at = None
-            if self.is_in_doubt:
-                self.doubt(now, "there is no other path yet")
+        if self._recovery.take_due(now) and self.is_in_doubt:
+            self.doubt(now, "there is no other path yet")
         self._pump(now)
 
     def datagrams_to_send(self) -> list[Transmit]:
@@ -425,43 +407,24 @@ class PeerSession:
         """When :meth:`handle_timer` is due next."""
         if self._is_ended:
             return None
-        instants = [search.get_timer() for search in self._searches]
-        instants += [self._ask_again_at, self._ends_at, self._silent_at]
+        instants = [self._searches.get_timer(), self._recovery.get_timer(), self._silence.get_timer()]
         if self._has_met:
             instants.append(self._exchange.messages.get_timer(is_sending=self.path is not None))
         return min((instant for instant in instants if instant is not None), default=None)
 
     # --- inside ------------------------------------------------------------------------------------------
 
-    @property
-    def _searches(self) -> tuple[PathSearch, ...]:
-        return (self._search,) if self._renewal is None else (self._renewal, self._search)
-
-    @property
-    def _newest_search(self) -> PathSearch:
-        return self._renewal or self._search
-
     def _pump(self, now: float) -> None:
-        self._take_from_search(now)
-        self._take_from_renewal(now)
+        self._take_from_searches(now)
         if self._has_met and not self._is_ended:
             self._handle_messages(now)
 
-    def _take_transmits(self, search: PathSearch) -> None:
+    def _take_from_searches(self, now: float) -> None:
         # Checks come first: the datagram that opens a NAT must leave before the data behind it.
-        checks = search.datagrams_to_send()
+        checks = self._searches.datagrams_to_send()
         self.packets_sent += len(checks)
         self._transmits += checks
-
-    def _take_released(self, search: PathSearch) -> None:
-        bases = search.released_sockets()
-        if bases:
-            self._events.append(SocketsReleased(bases=bases))
-
-    def _take_from_search(self, now: float) -> None:
-        search = self._search
-        self._take_transmits(search)
-        while (event := search.next_event(now)) is not None:
+        while (event := self._searches.next_event(now)) is not None:
             match event:
                 case CheckStarted():
                     self._send_early(event, now)
@@ -473,53 +436,41 @@ class PeerSession:
                     self.doubt(now, "the last few checks of it had no answer")
                 case ConnectivityFailed():
                     self._receive_failure(event, now)
+                case RenewalFailed():
+                    self._receive_renewal_failure(event, now)
                 case _:
                     assert_never(event)
-        self._take_released(search)
+        self._take_released()
 
-    def _take_from_renewal(self, now: float) -> None:
-        renewal = self._renewal
-        if renewal is None:
-            return
-        self._take_transmits(renewal)
-        while (event := renewal.next_event(now)) is not None:
-            match event:
-                case PathConfirmed():
-                    self._search.close()
-                    self._take_released(self._search)
-                    self._search, self._renewal = renewal, None
-                    self._confirm(event.path, now)
-                    self._take_from_search(now)  # what it has to tell beyond this
-                    return
-                case ConnectivityFailed():
-                    self._renewal = None
-                    self.note(TimelineEvent.RENEWAL_FAILED, f"{event.reason.value} ({event.detail})", now)
-                    if self._has_met:
-                        self._ask_again_at = now + self._ask_interval
-                    elif not self._search.is_under_way:
-                        self._end(event.reason, event.detail, now)
-                case _:
-                    pass
-        self._take_released(renewal)
+    def _take_released(self) -> None:
+        bases = self._searches.released_sockets()
+        if bases:
+            self._events.append(SocketsReleased(bases=bases))
 
     def _receive_failure(self, failure: ConnectivityFailed, now: float) -> None:
         """The path is gone for good; where there was one, another is looked for."""
         if failure.reason is FailureReason.REJECTED and self._has_met:
             self._end(failure.reason, failure.detail, now)
         elif self._has_met:
-            self._lost, self._ends_at = failure, now + self._config.patience
+            self._recovery.path_lost(failure.reason, failure.detail, now)
             self._proven = None
             self.note(TimelineEvent.PATH_LOST, failure.detail, now)
             self._events.append(SessionLost(detail=failure.detail))
             self.doubt(now, "it is lost")
-        elif self._renewal is None:
+        elif self._searches.renewal is None:
+            self._end(failure.reason, failure.detail, now)
+
+    def _receive_renewal_failure(self, failure: RenewalFailed, now: float) -> None:
+        self.note(TimelineEvent.RENEWAL_FAILED, f"{failure.reason.value} ({failure.detail})", now)
+        if self._has_met:
+            self._recovery.search_failed(now)
+        elif not self._searches.current.is_under_way:
             self._end(failure.reason, failure.detail, now)
 
     def _confirm(self, path: Path, now: float) -> None:
         self._early_copies_left = 0
-        self._ask_again_at = self._ends_at = self._lost = None
-        self._ask_interval = ASK_INTERVAL
-        self._heard_at = now
+        self._recovery.path_found()
+        self._silence.path_found(now)
         self._told = _way_of(path)
         if self._has_met:
             self._exchange.messages.path_replaced(now)
@@ -556,10 +507,10 @@ class PeerSession:
         if data is not None:
             self._send_frame(data, _way_of(path))
             self._hurry_if_quiet(now)
-            self._take_from_search(now)
+            self._take_from_searches(now)
 
     def _hurry_if_quiet(self, now: float) -> None:
-        if now - self._heard_at > QUIET:
+        if self._silence.is_long_for_sender(now):
             self.ice.hurry(now)
 
     def _receive_frame(
@@ -568,8 +519,7 @@ class PeerSession:
         heard = self._exchange.receive(data, now)
         if heard is None:
             return
-        self._heard_at = now
-        self._silent_at = now + SILENCE
+        self._silence.broken(now)
         if heard.reply is not None:
             # To where it came from: our own path may still be unconfirmed.
             self._send_frame(heard.reply, (base, source))
@@ -584,7 +534,7 @@ class PeerSession:
             self._end(None, f"closed by {self.peer}", now)
 
     def _way(self) -> _Way | None:
-        if self._is_ended or self._lost is not None:
+        if self._is_ended or self._recovery.loss is not None:
             return None
         path = self.path
         if path is None:
@@ -601,9 +551,8 @@ class PeerSession:
         if self._is_ended:
             return
         self._is_ended = True
-        for search in self._searches:
-            search.close()
-            self._take_released(search)
+        self._searches.close()
+        self._take_released()
         for number in self._exchange.messages.abandon():
             self._events.append(MessageUnconfirmed(number=number))
         if reason is None:

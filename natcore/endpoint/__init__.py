@@ -1,7 +1,8 @@
 """A client as one pure object: registration, Awake, sessions."""
 
 from natcore.endpoint.awake import AwakeConfig, Awoke, WakingFailed
-from natcore.endpoint.endpoint import ClientEndpoint, EndpointConfig
+from natcore.endpoint.config import EndpointConfig
+from natcore.endpoint.endpoint import ClientEndpoint
 from natcore.endpoint.events import (
     ClientsChanged,
     ConnectFailed,

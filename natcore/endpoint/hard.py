@@ -15,6 +15,7 @@ from natcore.address import TransportAddress
 from natcore.agent import RandomBytes
 from natcore.channel import PeerSession, TimelineEvent
 from natcore.control.messages import Introduction, Trickle
+from natcore.endpoint.presence import OwnNat
 from natcore.errors import DecodeError
 from natcore.hardnat import (
     AttemptBudget,
@@ -22,7 +23,6 @@ from natcore.hardnat import (
     HardNatLimits,
     HostBudget,
     Role,
-    SideSummary,
     Technique,
     VerifiedAddress,
     plan,
@@ -56,25 +56,14 @@ class _Pair:
 
 
 class HardPairs:
-    """See the module.
-
-    Attributes:
-        own: what our NAT does, or None where it is not known.
-    """
+    """See the module."""
 
     def __init__(self, limits: HardNatLimits, random: RandomBytes) -> None:
-        self.own: SideSummary | None = None
-        self._own_at = 0.0
-        self._opener_ttl: int | None = None
         self._limits = limits
         self._random = random
         self._budget = HostBudget(limits)
         self._pairs: dict[str, _Pair] = {}
         self._waiting: dict[str, PeerSession] = {}
-
-    def learn_own(self, own: SideSummary | None, now: float, *, opener_ttl: int | None) -> None:
-        """Takes what our NAT does, or that it is not known (any more), and the TTL that passes only it."""
-        self.own, self._own_at, self._opener_ttl = own, now, opener_ttl
 
     def learn_peer(self, session: PeerSession, told: Introduction | Trickle) -> None:
         """Takes what the server says of a session's peer."""
@@ -86,8 +75,13 @@ class HardPairs:
             session.peer_nat = told.nat
         known.target = _parsed(told.observed) or known.target
 
-    def sockets_wanted(self, session: PeerSession, now: float) -> int | None:
+    def sockets_wanted(self, session: PeerSession, own: OwnNat, now: float) -> int | None:
         """Plans, once for each introduction, as soon as both NATs are known; how many sockets that takes.
+
+        Args:
+            session: which.
+            own: what our own NAT does.
+            now: seconds.
 
         Returns:
             A number for :meth:`begin`, which may be 0; None where plain checks are all that is tried, where
@@ -98,10 +92,10 @@ class HardPairs:
             return None
         made = session.plan
         if made is None:
-            if self.own is None or session.peer_nat is None:
+            summary = own.summary_at(now)
+            if summary is None or session.peer_nat is None:
                 return None
-            aged = self.own.aged(max(0.0, now - self._own_at))
-            made = plan(aged, session.peer_nat, self._limits, opener_ttl=self._opener_ttl)
+            made = plan(summary, session.peer_nat, self._limits, opener_ttl=own.opener_ttl)
             session.take_plan(made, now)
             if made.technique is Technique.GIVE_UP:
                 session.give_up_by(now + made.duration, made.evidence)

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from natcore.channel import DataReceived, SessionDoubted, SessionEnded, SessionLost, SessionMoved
-from natcore.channel.session import SILENCE
+from natcore.channel.silence import SILENCE
 from netlab.model import NatModel
 from netlab.profiles import PROFILES, profile
 from tests.sim.network import Link

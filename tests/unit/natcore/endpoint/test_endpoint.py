@@ -275,7 +275,7 @@ def test_the_name_of_an_ended_session_leaves_nothing_behind() -> None:
     for index in range(50):
         server.introduce(session=f"session{index}")
         server.endpoint.close_session(server.endpoint.sessions[0], 0.0)
-    own = server.endpoint._sessions
+    own = server.endpoint._encounters._sessions
     assert not any((own._by_name, own._by_ufrag, own._by_field, own._unasked))
 
 
