@@ -36,6 +36,9 @@ WAVE_TIMEOUT = 200.0
 SPARE_WAVES = 5
 """For calls that could not be prepared."""
 
+REFLECTION_RATE = "1000"
+"""All nodes of a side measure their NAT at once and again, from one address; the server must let them."""
+
 LOSSES = (0.0, 0.1)
 
 
@@ -186,7 +189,7 @@ def _wave_size(nat: NatProfile) -> int:
 
 
 def _start(lab: Lab) -> Mapping[Role, NodeProcess]:
-    start_server(lab)
+    start_server(lab, "--reflection-rate", REFLECTION_RATE)
     where = f"{SERVER_ADDRESSES[0]}:{PORT}"
     return {
         role: lab.start(node, module_command("benchmarks.many_calls", role, where), label=role)

@@ -30,6 +30,7 @@ from typing import Any
 
 from benchmarks.awake_node import UNPREPARED, awake_node
 from benchmarks.contestant import PAYLOAD, Role, answer, check_payload, standard_input
+from natcore.channel import TimelineEvent
 from natcore.control.messages import Status
 from natcore.errors import PeerError
 from peer import Channel, Node
@@ -40,6 +41,10 @@ ANSWER = b"the answer"
 
 MEETING_TIMEOUT = 60.0
 """Seconds in which the other side's node has to be Awake, and to call; three preparations take as long."""
+
+_SELECTED = (TimelineEvent.PATH_SELECTED, TimelineEvent.PATH_MOVED)
+SELECTION_LOOKS, SELECTION_INTERVAL = 250, 0.02
+"""So often, so many seconds apart: five seconds in all."""
 
 FAREWELL_TIMEOUT = 5.0
 """Seconds that a callee waits for the caller to close, so that a lost confirmation can be asked for again."""
@@ -67,7 +72,17 @@ async def _connect(node: Node, callee: str) -> dict[str, Any]:
         await channel.first_delivery
         if (got := await channel.receive()) != ANSWER:
             raise ValueError(f"answer: got {got!r}, expected {ANSWER!r}")
+        await _agree(channel)
         return {"seconds": seconds, **_ends(channel)}
+
+
+async def _agree(channel: Channel) -> None:
+    """Waits for the nomination: before it, each side uses the first pair that it knows to work."""
+    for _ in range(SELECTION_LOOKS):
+        if any(entry.event in _SELECTED for entry in channel.timeline):
+            return
+        await asyncio.sleep(SELECTION_INTERVAL)
+    raise ValueError("no path was nominated")
 
 
 async def _be_called(number: int, server: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import NoReturn
 import click
 
 from natcore.address import IPAddress
+from natcore.registry import RegistryConfig
 from rendezvous.alternates import AlternateOptions
 from rendezvous.config import DEFAULT_HOST, DEFAULT_PORT, ServerConfig
 from rendezvous.errors import AlternateRefused, CannotListen, UnusableKey
@@ -40,6 +41,11 @@ class _IpAddress(click.ParamType[IPAddress]):
         except ValueError:
             self.fail(f"{value!r} is not a numeric address", param, ctx)
 
+
+REFLECTION_RATE = int(RegistryConfig().reflection_rate)
+MAX_REFLECTION_RATE = int(RegistryConfig().total_reflection_rate)
+REFLECTION_BURST = 4
+"""Seconds' worth of it that may come at once: 64 a second are twenty discoveries."""
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -79,6 +85,14 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
     help="The secret that the two servers share, 22 characters at least.",
 )
 @click.option(
+    "--reflection-rate",
+    type=click.IntRange(1, MAX_REFLECTION_RATE),
+    default=REFLECTION_RATE,
+    show_default=True,
+    help="Answers a second that one address may have from elsewhere than it asked: 12 and more make one "
+    "behaviour discovery. Higher where many clients share a carrier's NAT.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(LOG_LEVELS, case_sensitive=False),
     default="warning",
@@ -99,6 +113,7 @@ def cli(
     alternate_port: int | None,
     alternate_server: IPAddress | None,
     alternate_key_file: Path | None,
+    reflection_rate: int,
     log_level: str,
     debug: bool,
     trace: Path | None,
@@ -122,7 +137,11 @@ def cli(
     alternate = AlternateOptions(
         addresses=alternate_ips, port=alternate_port, server=alternate_server, key=key
     )
-    sys.exit(run(ServerConfig(host=host, port=port, alternate=alternate, trace=trace), debug=debug))
+    registry = RegistryConfig(
+        reflection_rate=reflection_rate, reflection_burst=REFLECTION_BURST * reflection_rate
+    )
+    config = ServerConfig(host=host, port=port, alternate=alternate, registry=registry, trace=trace)
+    sys.exit(run(config, debug=debug))
 
 
 def main() -> NoReturn:

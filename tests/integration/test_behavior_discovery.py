@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from natcore import stun
 from tests.integration.processes import Program, Rendezvous
 from tests.integration.test_foreign_stun_clients import free_port, run
 
@@ -84,6 +86,35 @@ def test_an_alternate_that_cannot_be_is_one_clear_line(options: tuple[str, ...],
         ended = program.wait()
     assert ended.code in (2, 4)
     assert words in ended.err
+    assert ended.err.count("\n") == 0
+
+
+def test_the_operator_says_how_many_answers_from_elsewhere_one_address_may_have() -> None:
+    asked = stun.Message(
+        method=stun.Method.BINDING,
+        message_class=stun.MessageClass.REQUEST,
+        transaction_id=stun.TransactionId(b"twelve bytes"),
+        attributes=(stun.ChangeRequest(change_port=True), stun.Padding(4)),
+    ).encode()
+    with (
+        Rendezvous(options=(*FULL, "--reflection-rate", "1")) as server,
+        socket.socket(type=socket.SOCK_DGRAM) as client,
+    ):
+        client.settimeout(5.0)
+        classes = []
+        for _ in range(6):
+            client.sendto(asked, ("127.0.0.1", server.port))
+            data, _ = client.recvfrom(2048)
+            classes.append(stun.Message.decode(data).message_class)
+    assert classes.count(stun.MessageClass.ERROR_RESPONSE) in (1, 2), "four at once, and one a second"
+
+
+@pytest.mark.parametrize("rate", ["0", "2001", "many"])
+def test_a_rate_that_cannot_be_is_one_clear_line(rate: str) -> None:
+    with Program("rendezvous", "--reflection-rate", rate) as program:
+        ended = program.wait()
+    assert ended.code == 2
+    assert "--reflection-rate" in ended.err
     assert ended.err.count("\n") == 0
 
 
