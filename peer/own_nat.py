@@ -3,7 +3,8 @@
 A discovery takes some six round trips and runs whenever the server sees us at a new IP address. Where the
 ports of new mappings count up, fresh samples are taken again and again, since the next port is foretold from
 the last ones, and how fast others take ports from those before. Elsewhere the lifetime of an idle mapping is
-measured once, to refresh ours in time and no more often than that.
+measured once, to refresh ours in time and no more often than that. What a busy server did not answer is asked
+again later: it limits what one address may ask, and behind a carrier's NAT many share one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 from collections import deque
 from dataclasses import replace
 
@@ -32,6 +34,10 @@ mappings a second the NAT is ten further then, three more or less."""
 
 LEARNING_TIMEOUT = 2.0
 """Seconds; a measurement takes some six round trips."""
+
+TRIED_AGAIN_AFTER = (20.0, 60.0, 180.0)
+"""Seconds after which a discovery is repeated that a busy server has put off; half as long or half as long
+again by chance, since those who share the address were put off with us."""
 
 LIFETIME = LifetimeConfig(limit=64.0, precision=0.25)
 """Refreshing less often than twice in so long saves nobody anything, and a quarter is exact enough."""
@@ -107,26 +113,39 @@ class OwnNat:
         self._driver.endpoint.set_mapping_lifetime(None, self._driver.now)
         self._samples.clear()
         try:
-            self.report = await discover(local, [server], with_tcp=False)
-            await self._tell()
-        except OSError as exc:
-            logger.info("! our NAT cannot be measured: %s", exc)
+            await self._discover(local, server)
         finally:
             is_learned.set()
+        for pause in TRIED_AGAIN_AFTER:
+            if self.report is None or not self.report.was_put_off:
+                break
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause * random.uniform(0.5, 1.5)):
+                    await self._follow_the_ports()
+            await self._discover(local, server)
         if self._counts_up:
             await self._follow_the_ports()
         elif self.report is not None:
             with contextlib.suppress(OSError):
                 await self._measure_lifetime(local, self.report)
 
+    async def _discover(self, local: IPAddress, server: TransportAddress) -> None:
+        try:
+            self.report = await discover(local, [server], with_tcp=False)
+            await self._tell()
+        except OSError as exc:
+            logger.info("! our NAT cannot be measured: %s", exc)
+
     async def _follow_the_ports(self) -> None:
+        """Does so until it is cancelled, as long as they count up."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SAMPLE_INTERVAL):
                     await self._ports_were_used.wait()
             self._ports_were_used.clear()
-            with contextlib.suppress(OSError):
-                await self._tell()
+            if self._counts_up:
+                with contextlib.suppress(OSError):
+                    await self._tell()
 
     async def _measure_lifetime(self, local: IPAddress, report: DiscoveryReport) -> None:
         if report.is_blocked or report.rtt is None:

@@ -28,7 +28,7 @@ from natcore.discovery.config import DiscoveryConfig
 from natcore.discovery.finding import Finding, Known, Unknown
 from natcore.discovery.path import wan_side
 from natcore.discovery.plan import MAX_ENDPOINTS, MAX_SERVERS, SOCKET_COUNT, Role, cast
-from natcore.discovery.question import Question, plain
+from natcore.discovery.question import TRY_LATER, Question, plain
 from natcore.discovery.report import DiscoveryReport, everything_unknown
 from natcore.discovery.request import SOFTWARE, binding_request
 from natcore.discovery.server import StunServer, all_endpoints
@@ -454,6 +454,7 @@ class Discovery:
             hairpinning=inference.hairpinning(self._hairpin, is_translated=has_nat),
             wan_side=wan_side(is_translated=has_nat, reflexive=reflexive[0], hops=self._hops),
             servers=tuple(self._servers.values()),
+            was_put_off=any(one.error == TRY_LATER for one in self._by_transaction.values()),
             hops=dict(sorted(self._hops.items())),
             loss=max(0.0, self._loss_seen()),
         )

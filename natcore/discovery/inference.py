@@ -10,7 +10,7 @@ from natcore.address import IPAddress, TransportAddress
 from natcore.discovery.allocation import MIN_SAMPLES, Allocation, name_allocation
 from natcore.discovery.finding import Finding, Known, Unknown
 from natcore.discovery.plan import Role
-from natcore.discovery.question import Question
+from natcore.discovery.question import TRY_LATER, Question
 from natcore.discovery.trial import Trial, TrialState
 from natcore.nat import FilteringBehavior, MappingBehavior, PortAllocation
 from natcore.stun import ChangeRequest
@@ -111,6 +111,8 @@ def _obstacle_to_filtering(doubtful: Sequence[Question]) -> str | None:
     if any(one.is_disobeyed for one in doubtful):
         return "the server does not answer from where it is asked to, whatever it promises"
     errors = {one.error for one in doubtful if one.error is not None}
+    if TRY_LATER in errors:
+        return f"the server is too busy to answer from elsewhere (error {TRY_LATER}); ask again in a minute"
     if errors:
         return f"the server refuses to answer from elsewhere (error {errors.pop()})"
     return None

@@ -12,6 +12,9 @@ from natcore.address import ReflexiveAddress, TransportAddress
 from natcore.discovery.plan import Role
 from natcore.stun import ChangeRequest, TransactionId
 
+TRY_LATER = 500
+"""The error of a server that cannot answer for the moment (RFC 8489 section 14.8)."""
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Question:

@@ -38,6 +38,7 @@ class DiscoveryReport:
         wan_side: what stands behind the nearest NAT.
         mapping_lifetime: of an idle mapping.
         servers: that answered.
+        was_put_off: whether one of them was too busy for a question; later there may be more to learn.
         hops: routers on the way, by distance from 1.
         loss: the share of plain questions that had no answer, 0 to 1.
         packets_sent: by the discovery.
@@ -58,6 +59,7 @@ class DiscoveryReport:
     wan_side: Finding[WanSide]
     mapping_lifetime: Finding[MappingLifetime] = NOT_ASKED
     servers: tuple[StunServer, ...] = ()
+    was_put_off: bool = False
     hops: Mapping[int, IPAddress] = field(default_factory=dict)
     loss: float = 0.0
     packets_sent: int = 0

@@ -1,4 +1,4 @@
-"""The ports of a NAT that counts up: when a node looks at them, and what it tells."""
+"""When a node looks at its NAT again, at the ports of one that counts up above all, and what it tells."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from natcore.address import ReflexiveAddress, TransportAddress
 from natcore.discovery import BURST_SIZE, DiscoveryReport, PortSamples
 from natcore.discovery.allocation import Allocation
-from natcore.discovery.finding import Known
+from natcore.discovery.finding import Known, Unknown
 from natcore.hardnat import MAX_SAMPLES, HardNatLimits, SideSummary
 from natcore.nat import PortAllocation
 from peer import own_nat
@@ -37,6 +37,9 @@ class _Home:
         self.told: list[SideSummary] = []
         self.bursts: list[int] = []
         self.port = 40020
+        self.is_server_busy = False
+        self.discoveries = 0
+        self.was_asked_again = asyncio.Event()
 
     @property
     def endpoint(self) -> _Home:
@@ -52,7 +55,11 @@ class _Home:
         pass
 
     async def discover(self, *_: Any, **__: Any) -> DiscoveryReport:
-        return replace(report_of(), allocation=Known(COUNTS_UP, "they do"))
+        self.discoveries += 1
+        if self.discoveries > 1:
+            self.was_asked_again.set()
+        known = replace(report_of(), allocation=Known(COUNTS_UP, "they do"))
+        return replace(known, was_put_off=True, filtering=Unknown("busy")) if self.is_server_busy else known
 
     async def sample_ports(self, *_: Any, bursts: int) -> PortSamples:
         self.bursts.append(bursts)
@@ -114,4 +121,38 @@ async def test_ports_from_before_an_attempt_are_forgotten_and_looked_at_anew(hom
         await settle()
         assert home.bursts == [2, 2]
         assert [one.port for one in home.told[-1].samples] == list(range(40284, 40292))
+        nat.cancel()
+
+
+async def test_what_a_busy_server_has_put_off_is_asked_again_later(
+    home: _Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_nat, "TRIED_AGAIN_AFTER", (0.01, 0.01))
+    home.is_server_busy = True
+    async with asyncio.TaskGroup() as tasks:
+        nat = await learned(home, tasks)
+        home.is_server_busy = False
+        async with asyncio.timeout(5.0):
+            await home.was_asked_again.wait()
+        await settle()
+        assert home.told[0].filtering is None
+        assert home.told[-1].filtering is not None
+        await asyncio.sleep(0.05)
+        assert home.discoveries == 2, "there is nothing left to ask"
+        nat.cancel()
+
+
+async def test_a_server_that_stays_busy_is_left_alone_in_the_end(
+    home: _Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_nat, "TRIED_AGAIN_AFTER", (0.0, 0.0, 0.0))
+    home.is_server_busy = True
+    async with asyncio.TaskGroup() as tasks:
+        nat = await learned(home, tasks)
+        await settle()
+        await asyncio.sleep(0.05)
+        assert home.discoveries == 4
+        nat.ports_were_used()
+        await settle()
+        assert len(home.bursts) == 5, "its ports are followed nevertheless"
         nat.cancel()

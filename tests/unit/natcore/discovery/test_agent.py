@@ -551,6 +551,7 @@ def test_a_server_that_ignores_it_and_tells_only_another_port_shows_no_filter() 
 def test_a_server_that_refuses_to_change_shows_no_filter_and_all_the_rest(code: int) -> None:
     report = discover(Server(refuses_changes=code))
     assert f"error {code}" in reason(report.filtering)
+    assert report.was_put_off is (code == 500)
     assert value_of(report.mapping) is MappingBehavior.ENDPOINT_INDEPENDENT
 
 
