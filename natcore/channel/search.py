@@ -37,7 +37,6 @@ class PathSearch:
         ufrag: our user name fragment in it.
         ice: the agent; for looking at, not for driving.
         plan: what was made of both NATs, or None where one is not known.
-        technique: by what the two met, or would.
     """
 
     def __init__(
@@ -66,7 +65,6 @@ class PathSearch:
             opener_ttl=opener_ttl,
         )
         self.plan: Plan | None = None
-        self.technique = Technique.PLAIN
         self._timeline = timeline
         self._checked: set[TransportAddress] = set()
         self._attempt: HardAttempt | None = None
@@ -79,6 +77,16 @@ class PathSearch:
     def is_under_way(self) -> bool:
         """Whether it has found no path yet and may still find one."""
         return self.ice.state is AgentState.CHECKING
+
+    @property
+    def technique(self) -> Technique:
+        """By what the two met, or would.
+
+        Where both sides have planned an attempt, its technique, though the peer's part of it may have found a
+        socket of the plain checks before ours has begun.
+        """
+        planned = None if self.plan is None else self.plan.technique
+        return planned if planned in (Technique.PREDICTION, Technique.BIRTHDAY) else Technique.PLAIN
 
     def start(self, remote_candidates: Iterable[Candidate], now: float) -> None:
         """Begins checking.
@@ -186,7 +194,6 @@ class PathSearch:
             return
         if self.ice.path is not None:
             self._attempt.succeed()
-            self.technique = self._attempt.plan.technique
         else:
             self._attempt.fail()
             self._release_unused()

@@ -16,14 +16,16 @@ class HardNatLimits:
     """What one host may cost others while it looks for a port. Times are in seconds.
 
     Attributes:
-        packet_rate: packets in any one second, all attempts of a host together. With the checks that ICE
-            sends beside them there are 250 at most, 0.26 Mbit/s, a voice call; EasyTier's 1,000 a second was
+        packet_rate: packets in any one second, all attempts of a host together. With the checks, the early
+            data and what the server is told beside them, up to 31 in the first second, there are 250 at most,
+            0.26 Mbit/s, a voice call; EasyTier's 1,000 a second was
             taken for a flood by a campus network (EasyTier#2165), and hyperdht's 50 need 35 s for what this
-            does in 7.
+            does in 8.
         max_packets_a_minute: all attempts of a host together. Whoever asks for one attempt after the other
             gets two long ones, or fifteen for which it opens 256 sockets; 67 packets a second, on average.
-        max_packets: of one attempt and one side. 256 sockets and 1,715 random ports of 64,512 meet in 99.9 of
-            100 attempts; the rest is for what gets lost.
+        max_packets: of one attempt and one side; with what leaves beside them there are 2,000 at most. 256
+            sockets and 1,715 random ports of 64,512 meet in 99.9 of 100 attempts; the rest is for what gets
+            lost, and all of it fits into the ten seconds that ICE takes.
         max_sockets: that a side opens beside the one it has. 256 as hyperdht does: a process may usually have
             1,024 open files, and more sockets would save the median attempt 0.1 s.
         opener_ttl: hops after which the first packet of each holding socket dies, so that it opens our NAT
@@ -36,9 +38,9 @@ class HardNatLimits:
             keep this host from other attempts.
     """
 
-    packet_rate: int = 230
+    packet_rate: int = 215
     max_packets_a_minute: int = 4000
-    max_packets: int = 2000
+    max_packets: int = 1850
     max_sockets: int = 256
     opener_ttl: int | None = 5
     quiet_duration: float = 2.0

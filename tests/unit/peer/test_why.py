@@ -161,7 +161,7 @@ def test_an_attempt_on_hard_nats_is_said_with_its_cost_and_its_odds() -> None:
     made = planned(STRICT, SYMMETRIC)
     said = explain(Evidence(peer="anna", path=PATH, plan=made, technique=made.technique))
     assert said[1] == (
-        "birthday probing was planned: 2000 packets of yours at most, from the one socket; "
+        "birthday probing was planned: 1850 packets of yours at most, from the one socket; "
         "over 99% of such attempts meet"
     )
     made = planned(SYMMETRIC, STRICT)

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address
+
+import pytest
 
 from natcore import stun
 from natcore.address import TransportAddress
 from natcore.channel.search import PathSearch
 from natcore.channel.searches import RenewalFailed, Searches
 from natcore.channel.timeline import Timeline
+from natcore.hardnat import HardNatLimits, Technique, plan
 from natcore.ice import CheckStarted, ConnectivityFailed, Credentials, IceConfig, PathConfirmed
 from tests.sim.pair import local_host, seeded
+from tests.unit.natcore.hardnat.sides import EASY, HARD
 
 BASE = TransportAddress(IPv4Address("192.0.2.1"), 4000)
 PEER = TransportAddress(IPv4Address("198.51.100.1"), 5000)
@@ -100,3 +105,22 @@ def test_a_response_is_awaited_by_any_of_them_until_all_are_closed() -> None:
     searches.close()
     assert not any(searches.is_awaiting(check.transaction_id) for check in sent)
     assert searches.get_timer() is None
+
+
+@pytest.mark.parametrize(
+    ("planned", "said"),
+    [
+        (Technique.BIRTHDAY, Technique.BIRTHDAY),
+        (Technique.PREDICTION, Technique.PREDICTION),
+        (Technique.MAPPED_PORT, Technique.PLAIN),
+        (Technique.GIVE_UP, Technique.PLAIN),
+    ],
+)
+def test_the_peers_part_of_an_attempt_counts_though_ours_has_not_begun(
+    planned: Technique, said: Technique
+) -> None:
+    search = started("first")
+    assert search.technique is Technique.PLAIN
+    made = plan(EASY, HARD, HardNatLimits())
+    search.take_plan(replace(made, technique=planned), 0.0)
+    assert search.technique is said

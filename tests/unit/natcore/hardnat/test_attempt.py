@@ -54,11 +54,11 @@ class Scene:
 def test_a_spraying_side_sends_from_its_one_socket_to_each_port_once() -> None:
     scene = Scene(EASY, HARD)
     scene.drive()
-    assert len(scene.sent) == len(set(scene.ports)) == 2000
+    assert len(scene.sent) == len(set(scene.ports)) == LIMITS.max_packets
     assert {probe.socket_index for _, probe in scene.sent} == {0}
     assert {probe.destination.ip for _, probe in scene.sent} == {PEER.ip}
     assert {probe.ttl for _, probe in scene.sent} == {None}
-    assert scene.sent[-1][0] == pytest.approx(2000 / HardNatLimits().packet_rate, abs=0.1)
+    assert scene.sent[-1][0] == pytest.approx(LIMITS.max_packets / LIMITS.packet_rate, abs=0.1)
     assert scene.attempt.state is AttemptState.FAILED
 
 
@@ -93,7 +93,7 @@ def test_a_sweeping_side_sends_from_fresh_sockets_and_then_again_the_same() -> N
 def test_a_scattering_side_sends_from_all_its_sockets_to_different_ports() -> None:
     scene = Scene(HARD_OPEN, HARD_OPEN)
     scene.drive()
-    assert len(set(scene.ports)) == 2000
+    assert len(set(scene.ports)) == LIMITS.max_packets
     per_socket = Counter(probe.socket_index for _, probe in scene.sent)
     assert set(per_socket) == set(range(1, 257))
     assert max(per_socket.values()) - min(per_socket.values()) <= 1
