@@ -16,8 +16,11 @@ from netlab.tools import apply_settings, for_each, in_namespace, require_root, r
 _NAMES = Path("/run/netns")
 """Where iproute2 keeps the names of namespaces."""
 
-_MAX_ROUNDS = 50
-"""How often the processes of a namespace are killed; two rounds, of 3 ms each, unless they keep forking."""
+_MAX_ROUNDS = 200
+"""How often the processes of a namespace are looked for; a round takes a millisecond."""
+
+_EMPTY_ROUNDS = 4
+"""So many in a row that find nobody are enough."""
 
 
 class NamespaceBackend:
@@ -68,14 +71,34 @@ def _prepare(namespace: str, node: NodeSpec) -> None:
 
 
 def _kill_processes(namespace: str) -> None:
-    """A namespace lives on, nameless, while a process is inside; who forks may need another round."""
+    """A namespace lives on, nameless, while a process is inside; who forks may need another round.
+
+    A process that ends while we look may have a child that is not on our list: so one round in which nobody
+    is found proves little.
+    """
+    empty_rounds = 0
     for _ in range(_MAX_ROUNDS):
-        pids = _run_unless_gone(namespace, ["ip", "netns", "pids", namespace]).split()
-        if not pids:
+        empty_rounds = 0 if _kill_whom_we_see(namespace) else empty_rounds + 1
+        if empty_rounds == _EMPTY_ROUNDS:
             return
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+
+
+def _kill_whom_we_see(namespace: str) -> bool:
+    """Whether there was anybody. The youngest first: it is they who may be gone in a millisecond."""
+    try:
+        wanted = os.stat(_NAMES / namespace)
+    except FileNotFoundError:
+        return False  # somebody else was faster
+    pids = sorted(map(int, filter(str.isdecimal, os.listdir("/proc"))), reverse=True)
+    return sum(_kill_if_in(wanted, pid) for pid in pids) > 0
+
+
+def _kill_if_in(wanted: os.stat_result, pid: int) -> bool:
+    with suppress(OSError):  # it has ended, or it is none of ours to look at
+        if os.path.samestat(os.stat(f"/proc/{pid}/ns/net"), wanted):
+            os.kill(pid, signal.SIGKILL)
+            return True
+    return False
 
 
 def _delete(namespace: str) -> None:
