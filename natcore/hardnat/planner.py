@@ -42,15 +42,15 @@ the start until both have heard the other.
 ===========================================  ==========  ======  ===============
 pair                                         met         median  99 of 100 in
 ===========================================  ==========  ======  ===============
-random of 64,512 ports x one endpoint        399 of 400  1.1     5.5
-the same, 10 % of packets lost               99 of 100   1.4     5.6
-random of 16,384 ports x one endpoint        50 of 50    0.6     1.6
+random of 64,512 ports x one endpoint        399 of 400  1.3     5.9
+the same, 10 % of packets lost               99 of 100   1.6     6.0
+random of 16,384 ports x one endpoint        50 of 50    0.6     1.7
 sequential x one endpoint                    100 of 100  0.05    0.05
 the same, 100 strange mappings a second      100 of 100  0.05    0.07
 sequential x sequential                      50 of 50    0.05    0.05
-the same, 20 strange mappings a second each  50 of 50    0.07    0.21
-the same, ports of the callee seen 5 s ago   100 of 100  0.22    0.98
-sequential x sequential, 200 of them         32 of 50    0.40
+the same, 20 strange mappings a second each  50 of 50    0.08    0.50
+the same, ports of the callee seen 5 s ago   99 of 100   0.23    1.12
+sequential x sequential, 200 of them         31 of 50    0.72
 ===========================================  ==========  ======  ===============
 """
 
