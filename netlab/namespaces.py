@@ -53,7 +53,7 @@ class NamespaceBackend:
     def destroy_nodes(self, lab: str) -> None:
         """Kills what still runs in the lab's namespaces and removes their names; the links go with them."""
         names = [name for name in _namespaces() if lab_of(name) == lab]
-        for_each(names, _kill_processes)
+        _kill_processes(names)
         for_each(names, _delete)
 
     def labs(self) -> list[str]:
@@ -70,35 +70,41 @@ def _prepare(namespace: str, node: NodeSpec) -> None:
     run_tool(["ip", "-n", namespace, "link", "set", "lo", "up"])
 
 
-def _kill_processes(namespace: str) -> None:
+def _kill_processes(namespaces: Sequence[str]) -> None:
     """A namespace lives on, nameless, while a process is inside; who forks may need another round.
 
     A process that ends while we look may have a child that is not on our list: so one round in which nobody
     is found proves little.
     """
+    inside = {place for name in namespaces if (place := _place_of(_NAMES / name)) is not None}
     empty_rounds = 0
     for _ in range(_MAX_ROUNDS):
-        empty_rounds = 0 if _kill_whom_we_see(namespace) else empty_rounds + 1
+        empty_rounds = 0 if _kill_whom_we_see(inside) else empty_rounds + 1
         if empty_rounds == _EMPTY_ROUNDS:
             return
 
 
-def _kill_whom_we_see(namespace: str) -> bool:
+def _kill_whom_we_see(inside: set[tuple[int, int]]) -> bool:
     """Whether there was anybody. The youngest first: it is they who may be gone in a millisecond."""
-    try:
-        wanted = os.stat(_NAMES / namespace)
-    except FileNotFoundError:
-        return False  # somebody else was faster
     pids = sorted(map(int, filter(str.isdecimal, os.listdir("/proc"))), reverse=True)
-    return sum(_kill_if_in(wanted, pid) for pid in pids) > 0
+    return sum(_kill_if_in(inside, pid) for pid in pids) > 0
 
 
-def _kill_if_in(wanted: os.stat_result, pid: int) -> bool:
-    with suppress(OSError):  # it has ended, or it is none of ours to look at
-        if os.path.samestat(os.stat(f"/proc/{pid}/ns/net"), wanted):
-            os.kill(pid, signal.SIGKILL)
-            return True
-    return False
+def _kill_if_in(inside: set[tuple[int, int]], pid: int) -> bool:
+    if _place_of(Path(f"/proc/{pid}/ns/net")) not in inside:
+        return False
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    return True
+
+
+def _place_of(path: Path) -> tuple[int, int] | None:
+    """Of a namespace, what tells it from all others; None where it is gone, or none of ours to look at."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _delete(namespace: str) -> None:
